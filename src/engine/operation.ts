@@ -1,0 +1,104 @@
+import type { ErrorCode } from '../errors.js'
+
+/** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
+export interface BackupRequest {
+  readonly includeMetadata: boolean
+  readonly includeConfig: boolean
+  /** Only these databases; absent means all. Never empty. */
+  readonly databases?: readonly string[]
+}
+
+export interface RestoreRequest {
+  readonly backupId: string
+  readonly restoreData: boolean
+  readonly restoreMetadata: boolean
+  readonly restoreConfig: boolean
+  /** Only these databases; absent means all. Never empty. */
+  readonly databases?: readonly string[]
+  /** `merge` leaves Parquet files that the backup lacks where they are; `replace` moves them aside. */
+  readonly mode: 'merge' | 'replace'
+  /** Nothing is switched in unless everything was staged and proven. */
+  readonly allOrNothing: boolean
+  /** `all`: stage everything, then switch; `file`: stage, prove and switch one by one, for want of room. */
+  readonly staging: 'all' | 'file'
+}
+
+/** Who asked: kept with the operation so that a restore of `arc.db` can't lock its own caller out. Never the token. */
+export interface Caller {
+  /** Token name, `bootstrap`, or `anonymous` where authentication is off. */
+  readonly name: string
+  /** SHA-256 (hex) of the credential, or null where authentication is off. */
+  readonly credential: string | null
+}
+
+export type OperationKind = 'backup' | 'restore'
+
+/** Where an operation stands. The order is that of a backup, then that of a restore. */
+export type Phase =
+  | 'listing'
+  | 'copying'
+  | 'metadata'
+  | 'sealing'
+  | 'reading'
+  | 'checking'
+  | 'staging'
+  | 'syncing'
+  | 'switching'
+  | 'cleaning'
+  | 'done'
+
+/** `completed` and `gaps` are Arc's "completed"; the others are Arc's "failed". */
+export type Outcome = 'completed' | 'gaps' | 'failed' | 'interrupted' | 'cancelled'
+
+/** A file that an operation could not copy, and why. */
+export interface Gap {
+  readonly path: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** A frozen snapshot of the current or last operation. Sizes in bytes, times as RFC 3339. */
+export interface OperationStatus {
+  readonly operation: OperationKind
+  readonly operationId: string
+  readonly backupId: string
+  readonly status: 'running' | 'completed' | 'failed'
+  readonly outcome: Outcome | null
+  readonly phase: Phase
+  readonly totalFiles: number
+  readonly processedFiles: number
+  readonly skippedFiles: number
+  readonly totalBytes: number
+  readonly processedBytes: number
+  /** Mean of the last seconds while running, of the whole operation afterwards. */
+  readonly bytesPerSecond: number
+  /** Null while the total is not known yet. */
+  readonly etaSeconds: number | null
+  readonly startedAt: string
+  readonly completedAt: string | null
+  readonly error: string | null
+  readonly errorCode: ErrorCode | null
+  readonly warnings: readonly string[]
+  /** At most 32 of the files that a backup skipped. */
+  readonly skippedSample: readonly Gap[]
+  readonly databases: readonly string[] | null
+  /** Only for a restore. */
+  readonly restore: RestoreStatus | null
+  /** Milliseconds spent in each phase so far. */
+  readonly phaseMs: Readonly<Partial<Record<Phase, number>>>
+}
+
+export interface RestoreStatus {
+  readonly mode: 'merge' | 'replace'
+  /** Was every byte checked against a recorded SHA-256? False for a backup without sidecar. Null until that is known. */
+  readonly verified: boolean | null
+  readonly missingFiles: number
+  /** At most 32 of them. */
+  readonly missingSample: readonly Gap[]
+  /** Live Parquet files that the backup does not have and that were left in place. */
+  readonly keptFiles: number
+  /** Day partitions (at most 32 named) that now hold both restored and kept Parquet files. */
+  readonly keptPartitions: readonly string[]
+  /** Live Parquet files that the backup does not have and that were moved aside (`mode: replace`). */
+  readonly replacedFiles: number
+}

@@ -1,0 +1,103 @@
+import type { Readable } from 'node:stream'
+
+/** One file as a store knows it. */
+export interface StoredFile {
+  /** Relative to the store's root, segments separated by `/`. */
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+  /** Modification time in nanoseconds since the epoch, as precise as the store has it. */
+  readonly mtimeNs: bigint
+  /** The store's version tag of the content, where it has one (not on local disk). */
+  readonly etag?: string
+  /** Only from `list` with `depth: 1`: this entry is a folder, its `size` is 0. */
+  readonly folder?: true
+}
+
+export interface ListOptions {
+  /** One level only; folders are entries of their own. */
+  readonly depth?: 1
+  /** Answers whether a path (a file, or a folder ending in `/`) is left out; a folder left out is not walked. */
+  readonly exclude?: (path: string) => boolean
+}
+
+export interface ReadOptions {
+  /** First byte to read. */
+  readonly start?: number
+  /** Read exactly this version (`StoredFile.etag`) or fail with SOURCE_CHANGED. */
+  readonly version?: string
+}
+
+export interface WriteOptions {
+  /** Bytes that the source will give. Whether it did is checked by the source's meter, not by the store. */
+  readonly size: number
+  /** SHA-256 (hex) of the content, where it is known beforehand. */
+  readonly sha256?: string
+  /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
+  readonly ifAbsent?: true
+}
+
+export interface CopyOptions {
+  /** Bytes expected; a source of another size fails with SOURCE_CHANGED. */
+  readonly size: number
+  /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. */
+  readonly sha256?: string
+  /**
+   * Write under the final name from the start. Only where nothing counts as visible there: inside a backup that has no manifest
+   * yet, or under a temporary name. Saves a rename for each file (20 % of the time of small ones, measured).
+   */
+  readonly direct?: true
+  /** Modification time to give to the copy, in nanoseconds since the epoch. */
+  readonly mtimeNs?: bigint
+  /** Owner and group to give to the copy; needs root. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Called after each block with the number of bytes moved; what it throws ends the copy. */
+  readonly onBytes?: (bytes: number) => void
+}
+
+export interface Copied {
+  /** Bytes. */
+  readonly size: number
+  /** SHA-256 (hex) of every byte that was written. */
+  readonly sha256: string
+  /** Modification time of the source as it was while it was read. */
+  readonly sourceMtimeNs: bigint
+}
+
+/**
+ * One place where files live. Paths are `/`-separated and relative to the store's root; each method refuses one that is absolute,
+ * empty, or has an empty, `.` or `..` segment or a NUL (PATH_INVALID). Every failure is a ServiceError.
+ */
+export interface Store {
+  /** For people, in messages: `/var/lib/arc`, `s3://bucket/prefix`. Never holds a credential. */
+  readonly url: string
+
+  /**
+   * Every file below the folder `prefix` ('' for all), in no particular order, never all held in memory. Links, devices and
+   * sockets are not files. A folder that vanishes while it is walked is skipped; a root that is not there is STORE_NOT_FOUND.
+   */
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredFile>
+
+  /** Rejects with STORE_NOT_FOUND. */
+  stat(path: string): Promise<StoredFile>
+
+  /** A file that is missing or may not be read rejects here, never later as an error of the stream. */
+  read(path: string, options?: ReadOptions): Promise<Readable>
+
+  /** All or nothing: afterwards the path shows the whole source, or what it showed before. */
+  write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile>
+
+  /** What is not there counts as removed. Folders left empty by it go too, where a store has folders. */
+  remove(paths: Iterable<string>): Promise<void>
+
+  /** The store's own narrower door where both ends allow one (disk to disk: one buffer, no stream). Undefined: use read and write. */
+  copy?(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined>
+
+  /** Everything written so far is on stable storage when this resolves. */
+  sync?(): Promise<void>
+
+  /** Replaces `to` by `from` in one step; `from` is gone afterwards. Only where the store has such a step. */
+  rename?(from: string, to: string): Promise<void>
+
+  close(): Promise<void>
+}
