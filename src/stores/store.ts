@@ -38,8 +38,8 @@ export interface WriteOptions {
 }
 
 export interface CopyOptions {
-  /** Bytes expected; a source of another size fails with SOURCE_CHANGED. */
-  readonly size: number
+  /** Bytes expected; a source of another size fails with INTEGRITY. Absent: whatever it has when it is opened. */
+  readonly size?: number
   /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. */
   readonly sha256?: string
   /**
@@ -53,6 +53,13 @@ export interface CopyOptions {
   readonly owner?: { readonly uid: number; readonly gid: number }
   /** Called after each block with the number of bytes moved; what it throws ends the copy. */
   readonly onBytes?: (bytes: number) => void
+}
+
+/** What is left on the file system of a store. */
+export interface Space {
+  readonly bytes: number
+  /** Inodes; Infinity where the file system has no limit. */
+  readonly files: number
 }
 
 export interface Copied {
@@ -87,7 +94,10 @@ export interface Store {
   /** All or nothing: afterwards the path shows the whole source, or what it showed before. */
   write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile>
 
-  /** What is not there counts as removed. Folders left empty by it go too, where a store has folders. */
+  /**
+   * What is not there counts as removed. Folders left empty by it go too, where a store has folders.
+   * A path that ends in `/` is a folder and goes with all that is in it.
+   */
   remove(paths: Iterable<string>): Promise<void>
 
   /** The store's own narrower door where both ends allow one (disk to disk: one buffer, no stream). Undefined: use read and write. */
@@ -98,6 +108,9 @@ export interface Store {
 
   /** Replaces `to` by `from` in one step; `from` is gone afterwards. Only where the store has such a step. */
   rename?(from: string, to: string): Promise<void>
+
+  /** Room left for more files, where a store has such a limit. */
+  space?(): Promise<Space>
 
   close(): Promise<void>
 }

@@ -1,0 +1,79 @@
+import { lstatSync, statSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import fastGlob from 'fast-glob'
+import { ServiceError, systemCode } from '../errors.js'
+import { localFailure } from './local-failure.js'
+import type { ListOptions, StoredFile } from './store.js'
+
+/**
+ * Folders per call of fast-glob. Its stream has no back-pressure (with a stopped consumer it walked 300,000 files and held every name), so
+ * the walk hands it a bounded set of folders at a time; 32 at once cost 3.8 µs a file, one at a time 5.5 µs.
+ */
+const foldersPerCall = 32
+/** `lstat` calls between two turns of the event loop: 256 are about 1 ms. */
+const statsPerTurn = 256
+
+/** Every regular file below `root`/`prefix`; see `Store.list`. */
+export async function* listFolder(
+  root: string,
+  prefix: string,
+  options: ListOptions = {},
+): AsyncGenerator<StoredFile, void, undefined> {
+  const start = prefix === '' ? root : `${root}/${prefix}`
+  try {
+    if (!statSync(start).isDirectory()) {
+      throw new ServiceError('STORE_NOT_FOUND', `cannot list ${start}: it is a file, not a folder`, { verb: 'list' })
+    }
+  } catch (error) {
+    throw localFailure(error, 'list', prefix, root)
+  }
+  const folders = [prefix]
+  let stats = 0
+  while (folders.length > 0) {
+    const set = folders.splice(-foldersPerCall)
+    for (const entry of await readFolders(root, set)) {
+      const folder = entry.dirent.isDirectory()
+      if (!folder && !entry.dirent.isFile()) continue
+      if (options.exclude?.(folder ? `${entry.path}/` : entry.path)) continue
+      if (folder) {
+        if (options.depth === 1) yield { path: entry.path, size: 0, mtimeNs: 0n, folder: true }
+        else folders.push(entry.path)
+        continue
+      }
+      stats += 1
+      if (stats % statsPerTurn === 0) await nextTurn()
+      const file = lookAt(root, entry.path)
+      if (file) yield file
+    }
+    if (options.depth === 1) return
+  }
+}
+
+async function readFolders(root: string, folders: readonly string[]): Promise<fastGlob.Entry[]> {
+  const patterns = folders.map((folder) => (folder === '' ? '*' : `${fastGlob.escapePath(folder)}/*`))
+  try {
+    return (await fastGlob.glob(patterns, {
+      cwd: root,
+      dot: true,
+      followSymbolicLinks: false,
+      unique: false,
+      onlyFiles: false,
+      objectMode: true,
+    })) as unknown as fastGlob.Entry[]
+  } catch (error) {
+    throw localFailure(error, 'list', folders.length === 1 ? (folders[0] ?? '') : `${folders[0]} and others`, root)
+  }
+}
+
+/** Undefined for a file that is gone by now, or is no regular file any more. */
+function lookAt(root: string, path: string): StoredFile | undefined {
+  try {
+    const stat = lstatSync(`${root}/${path}`, { bigint: true })
+    if (!stat.isFile()) return undefined
+    return { path, size: Number(stat.size), mtimeNs: stat.mtimeNs }
+  } catch (error) {
+    // A name that is not UTF-8 was decoded to U+FFFD and can't be found under it: it is reported, so that a backup can name the gap.
+    if (systemCode(error) === 'ENOENT') return path.includes('�') ? { path, size: 0, mtimeNs: 0n } : undefined
+    throw localFailure(error, 'stat', path, root)
+  }
+}

@@ -1,0 +1,28 @@
+import { ServiceError } from '../errors.js'
+
+/** Longest name of one segment that Linux file systems take, in bytes. */
+export const longestSegment = 255
+
+/**
+ * The path itself, if it can name a file of a store: relative, `/`-separated, without empty, `.` or `..` segments, NUL, or U+FFFD.
+ * Node decodes a file name that is not UTF-8 to U+FFFD and can then no longer open it: such a name must be reported, not lost.
+ */
+export function checkPath(path: string): string {
+  if (path === '') throw new ServiceError('PATH_INVALID', 'a path must not be empty')
+  if (path.includes('\0')) throw new ServiceError('PATH_INVALID', `path ${quote(path)} holds a NUL character`)
+  if (path.includes('�')) throw new ServiceError('PATH_INVALID', `path ${quote(path)} is not valid UTF-8`)
+  for (const segment of path.split('/')) {
+    if (segment === '' || segment === '.' || segment === '..') {
+      throw new ServiceError(
+        'PATH_INVALID',
+        `path ${quote(path)} must be relative, without empty, "." or ".." segments`,
+      )
+    }
+  }
+  return path
+}
+
+/** A path as it may stand in a message: control characters escaped, at most 300 characters. */
+export function quote(path: string): string {
+  return JSON.stringify(path.length > 300 ? `${path.slice(0, 300)}…` : path)
+}
