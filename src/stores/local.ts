@@ -105,6 +105,20 @@ export class LocalStore implements Store {
     }
   }
 
+  async inspectFolder(folder: string): Promise<void> {
+    for (let slash = folder.indexOf('/'); slash !== -1; slash = folder.indexOf('/', slash + 1)) {
+      const name = this.#full(folder.slice(0, slash))
+      const found = this.#try('stat', folder, () => lstatSync(name, { throwIfNoEntry: false }))
+      if (!found) return
+      if (!found.isDirectory()) {
+        throw new ServiceError('PATH_UNSAFE', `cannot use ${name}: it is not a real folder`, {
+          verb: 'stat',
+          path: folder,
+        })
+      }
+    }
+  }
+
   async space(): Promise<Space> {
     // The root may not exist before the first write: its nearest existing parent is on the same file system.
     for (let folder = this.url; ; folder = dirname(folder)) {

@@ -109,6 +109,9 @@ export interface Store {
   /** Replaces `to` by `from` in one step; `from` is gone afterwards. Only where the store has such a step. */
   rename?(from: string, to: string): Promise<void>
 
+  /** Rejects with PATH_UNSAFE if this folder ('' or ending in `/`), as far as it exists, is not a real folder below the root. */
+  inspectFolder?(folder: string): Promise<void>
+
   /** Room left for more files, where a store has such a limit. */
   space?(): Promise<Space>
 

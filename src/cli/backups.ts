@@ -1,0 +1,15 @@
+/** JSON bodies as the REST API has them: the command line shows the same facts whether it asks a service or the files. */
+export type Body = Record<string, unknown>
+
+/** What the commands need: answered by a running service, or by the files themselves. */
+export interface Backups {
+  startBackup(request: Body): Promise<{ backupId: string }>
+  startRestore(request: Body): Promise<{ backupId: string }>
+  deleteBackup(id: string): Promise<void>
+  list(): Promise<Body>
+  show(id: string): Promise<Body>
+  status(): Promise<Body>
+  /** Asks the running operation to end. */
+  cancel(): Promise<void>
+  close(): Promise<void>
+}

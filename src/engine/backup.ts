@@ -1,0 +1,131 @@
+import { Readable } from 'node:stream'
+import { ServiceError } from '../errors.js'
+import { backupPaths } from '../format/layout.js'
+import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
+import { Census } from './census.js'
+import { completeListing, Listing } from './chunks.js'
+import { copyFiles } from './copy-files.js'
+import type { FileOutcome, InventoryRow } from './inventory.js'
+import { listSource } from './list-source.js'
+import type { BackupRequest } from './operation.js'
+import { type Run, storeNames } from './run.js'
+import { writeSidecar } from './sidecar.js'
+import { sampleSize } from './tracker.js'
+
+/**
+ * A backup, as a list of steps. `manifest.json` comes last and by create-if-absent: its appearance is the commit, and a folder without one is not a
+ * backup. On any failure nothing stays at the target.
+ */
+export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
+  try {
+    const census = new Census()
+    await copyData(run, request, census)
+    await lookAgain(run, census)
+    judgeGaps(run)
+    run.tracker.enter('metadata')
+    const captured: CapturedFile[] = []
+    if (request.includeMetadata) captured.push(...(await captureDatabases(run)))
+    if (request.includeConfig) captured.push(...(await captureConfiguration(run)))
+    run.progress.check()
+    run.tracker.enter('sealing')
+    await seal(run, request, census, captured)
+    return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
+  } catch (error) {
+    await run.target.remove([`${run.backupId}/`])
+    throw error
+  }
+}
+
+/** Lists the source and copies what is listed so far, both at once. */
+async function copyData(run: Run, request: BackupRequest, census: Census): Promise<void> {
+  run.tracker.enter('listing')
+  for (const sentence of run.settings.uncovered) run.tracker.warn(sentence)
+  const listing = new Listing()
+  const listed = listSource(run, listing, request.databases).then(() => run.tracker.enter('copying'))
+  try {
+    await copyFiles(run, listing, dataPlan(run, census))
+  } finally {
+    await listed
+  }
+}
+
+function dataPlan(run: Run, census: Census) {
+  return {
+    from: storeNames.storage,
+    to: storeNames.target,
+    live: true,
+    direct: true,
+    item: (row: InventoryRow) => ({ path: row.path, to: `${run.backupId}/${backupPaths.data}${row.path}` }),
+    onOutcome: (row: InventoryRow, outcome: FileOutcome) => census.count(row, outcome),
+  } as const
+}
+
+/**
+ * Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. A
+ * source that is gone as a whole is not a source with many vanished files.
+ */
+async function lookAgain(run: Run, census: Census): Promise<void> {
+  if (run.inventory.countFailed() === 0) return
+  for await (const _ of run.storage.list('', { depth: 1 })) break
+  await copyFiles(run, completeListing(), dataPlan(run, census), 'failed')
+  let after = 0
+  for (let page = run.inventory.failures(256); page.length > 0; page = run.inventory.failures(256, after)) {
+    const vanished = page.filter(({ code }) => code === 'STORE_NOT_FOUND')
+    run.inventory.record(vanished.map(({ id }) => ({ id, state: 'vanished' })))
+    run.tracker.totalFiles -= vanished.length
+    after = page.at(-1)?.id ?? after
+  }
+}
+
+/** Arc's rule: more than `max_skipped` of the files unreadable means a degraded source, not a backup with a few gaps. */
+function judgeGaps(run: Run): void {
+  const skipped = run.inventory.countFailed()
+  run.tracker.skippedFiles = skipped
+  run.tracker.skippedSample = run.inventory
+    .failures(sampleSize)
+    .map(({ path, code, message }) => ({ path, code, message }))
+  const moving = run.tracker.skippedSample.find(({ code }) => code === 'SOURCE_CHANGED')
+  if (moving) throw new ServiceError('SOURCE_CHANGED', `backup failed: ${moving.message}`)
+  const total = run.tracker.totalFiles
+  if (skipped <= run.settings.maxSkipped * total) return
+  const limit = `${Math.round(run.settings.maxSkipped * 1000) / 10}%`
+  throw new ServiceError(
+    'STORE_IO',
+    `backup failed: ${skipped} of ${total} files were unreadable (>${limit}), source storage may be degraded`,
+  )
+}
+
+/** Sidecar, then everything durable, then the manifest. */
+async function seal(
+  run: Run,
+  request: BackupRequest,
+  census: Census,
+  captured: readonly CapturedFile[],
+): Promise<void> {
+  const { tracker } = run
+  const sidecar = await writeSidecar(run, captured)
+  await run.target.sync?.()
+  const manifest: Manifest = {
+    version: run.settings.version,
+    backup_id: run.backupId,
+    created_at: run.startedAt.toISOString(),
+    backup_type: 'full',
+    ...census.totals(),
+    skipped_files: tracker.skippedFiles,
+    skipped_sample: tracker.skippedSample.map(({ path }) => path),
+    has_metadata: captured.some(({ name }) => name === 'arc'),
+    has_iceberg_catalog: captured.some(({ name }) => name === 'iceberg-catalog'),
+    has_config: captured.some(({ kind }) => kind === 'config'),
+    metadata_files: captured.filter(({ kind }) => kind === 'metadata').map(({ name }) => name),
+    scope: [...(request.databases ?? [])],
+    warnings: [...tracker.warnings],
+    sidecar,
+  }
+  run.progress.check()
+  const text = Buffer.from(serializeManifest(manifest))
+  await run.target.write(`${run.backupId}/${backupPaths.manifest}`, Readable.from([text]), {
+    size: text.length,
+    ifAbsent: true,
+  })
+}

@@ -1,0 +1,70 @@
+import type { Logger } from 'pino'
+import { isServiceError, ServiceError } from '../errors.js'
+import { isBackupId } from '../format/backup-id.js'
+import { backupPaths } from '../format/layout.js'
+import { type Manifest, readManifest } from '../format/manifest.js'
+import type { Store } from '../stores/store.js'
+
+/** A manifest is read whole, so its size is bounded. */
+const largestManifest = 64 << 20
+
+/** The manifest of one backup. @throws NOT_FOUND where there is no such backup, MANIFEST_INVALID where it is damaged. */
+export async function loadManifest(target: Store, id: string): Promise<Manifest> {
+  const path = `${id}/${backupPaths.manifest}`
+  try {
+    const { size } = await target.stat(path)
+    if (size > largestManifest) {
+      throw new ServiceError(
+        'MANIFEST_INVALID',
+        `cannot read ${path} at ${target.url}: ${size} bytes are more than a manifest has`,
+      )
+    }
+    const parts: Buffer[] = []
+    for await (const part of await target.read(path)) parts.push(part as Buffer)
+    const manifest = readManifest(Buffer.concat(parts))
+    if (manifest.backup_id === id) return manifest
+    throw new ServiceError(
+      'MANIFEST_INVALID',
+      `cannot read ${path} at ${target.url}: it is the manifest of ${JSON.stringify(manifest.backup_id)}`,
+    )
+  } catch (error) {
+    if (isServiceError(error, 'STORE_NOT_FOUND'))
+      throw new ServiceError('NOT_FOUND', 'Backup not found', { cause: error })
+    throw error
+  }
+}
+
+/** Manifests of all backups, newest first. One level is listed, data is never walked; a damaged manifest is skipped with a warning. */
+export async function listManifests(
+  target: Store,
+  log: Logger,
+): Promise<{ manifests: Manifest[]; warnings: string[] }> {
+  const manifests: Manifest[] = []
+  const warnings: string[] = []
+  for await (const id of backupIds(target)) {
+    try {
+      manifests.push(await loadManifest(target, id))
+    } catch (error) {
+      // A folder without manifest is a backup under way, or one that failed: no backup.
+      if (isServiceError(error, 'NOT_FOUND')) continue
+      const why = error instanceof Error ? error.message : String(error)
+      warnings.push(`${id} is left out: ${why}`)
+      log.warn({ backup_id: id, err: error }, 'damaged manifest left out of the list')
+    }
+  }
+  manifests.sort((a, b) =>
+    a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : a.backup_id < b.backup_id ? 1 : -1,
+  )
+  return { manifests, warnings }
+}
+
+async function* backupIds(target: Store): AsyncGenerator<string, void, undefined> {
+  try {
+    for await (const entry of target.list('', { depth: 1 })) {
+      if (entry.folder && isBackupId(entry.path)) yield entry.path
+    }
+  } catch (error) {
+    // Nothing was ever written there.
+    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+  }
+}

@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto'
+import { isServiceError, ServiceError } from '../errors.js'
+import { assertSafePath, classify, databaseOf, measurementOf } from '../format/data-path.js'
+import { backupPaths } from '../format/layout.js'
+import type { Manifest } from '../format/manifest.js'
+import { parseSidecar, type SidecarEntry } from '../format/sidecar.js'
+import type { StoredFile } from '../stores/store.js'
+import type { ListedFile } from './inventory.js'
+import { excludeFrom } from './list-source.js'
+import type { Gap, RestoreRequest } from './operation.js'
+import type { Run } from './run.js'
+import { sampleSize } from './tracker.js'
+
+/** A file of a backup that is no data: its place there, and what is on record of it. */
+export interface Part {
+  /** Path inside the backup. */
+  readonly path: string
+  readonly size?: number
+  readonly sha256?: string
+}
+
+/** What a backup holds of what was asked for; its data files are in the inventory. */
+export interface Contents {
+  /** Is a SHA-256 on record for every file? */
+  readonly verified: boolean
+  readonly databases: ReadonlySet<string>
+  /** What the manifest counts and the backup does not have. */
+  readonly missing: readonly Gap[]
+  readonly parts: readonly Part[]
+}
+
+/** Reads the list of a backup's files into the inventory, from its sidecar or, for one that Arc wrote, from its folder. */
+export async function readContents(run: Run, manifest: Manifest, request: RestoreRequest): Promise<Contents> {
+  const intake = new Intake(run, request)
+  const contents = manifest.sidecar
+    ? await readSidecar(run, manifest.sidecar, intake)
+    : await readFolder(run, manifest, intake)
+  intake.flush()
+  try {
+    run.inventory.indexPaths()
+  } catch (error) {
+    throw new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, {
+      cause: error,
+    })
+  }
+  run.tracker.totalsKnown = true
+  if (intake.leftOut > 0) {
+    run.tracker.warn(
+      `${intake.leftOut} files of the backup are left out: here, their places belong to the backup service or to Arc itself`,
+    )
+  }
+  return { ...contents, databases: intake.databases }
+}
+
+async function readSidecar(
+  run: Run,
+  record: { path: string; sha256: string; entries: number },
+  intake: Intake,
+): Promise<Omit<Contents, 'databases'>> {
+  const hash = createHash('sha256')
+  const parts: Part[] = []
+  let entries = 0
+  const path = `${run.backupId}/${backupPaths.sidecar}`
+  const damaged = (why: string): ServiceError =>
+    new ServiceError('MANIFEST_INVALID', `cannot restore from ${path} at ${run.target.url}: ${why}`)
+  const source = await run.target.read(path).catch((error: unknown) => {
+    throw isServiceError(error, 'STORE_NOT_FOUND') ? damaged('the file is missing') : error
+  })
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      hash.update(chunk as Buffer)
+      yield chunk as Buffer
+    }
+  }
+  for await (const batch of parseSidecar(hashed())) {
+    run.progress.check()
+    entries += batch.length
+    for (const entry of batch) take(entry, intake, parts)
+  }
+  const found = hash.digest('hex')
+  if (found !== record.sha256) throw damaged(`its SHA-256 is ${found}, the manifest says ${record.sha256}`)
+  if (entries !== record.entries) throw damaged(`it has ${entries} entries, the manifest says ${record.entries}`)
+  return { verified: true, missing: [], parts }
+}
+
+function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
+  const { path, size_bytes: size, sha256 } = entry
+  const mtimeNs = entry.source_mtime_ns === undefined ? null : BigInt(entry.source_mtime_ns)
+  if (entry.list === 'files') intake.add({ path, kind: 'parquet', size, sha256, mtimeNs })
+  else if (path.startsWith(backupPaths.data)) {
+    intake.add({ path: path.slice(backupPaths.data.length), kind: 'auxiliary', size, sha256, mtimeNs })
+  } else parts.push({ path, size, sha256 })
+}
+
+/** A backup without sidecar: nothing is known of its files but what their folder shows and what the manifest counts. */
+async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise<Omit<Contents, 'databases'>> {
+  const parts: Part[] = []
+  const found = new Map<string, { files: number; bytes: number }>()
+  for await (const file of run.target.list(run.backupId)) {
+    run.progress.check()
+    const path = file.path.slice(run.backupId.length + 1)
+    if (path.startsWith('metadata/') || path.startsWith('config/')) parts.push({ path })
+    if (!path.startsWith(backupPaths.data)) continue
+    const name = path.slice(backupPaths.data.length)
+    const kind = classify(name)
+    if (kind === 'excluded') continue
+    assertSafePath(name)
+    intake.add(listed(name, kind, file))
+    if (!name.endsWith('.parquet')) continue
+    const key = `${databaseOf(name)}/${measurementOf(name)}`
+    const tally = found.get(key) ?? { files: 0, bytes: 0 }
+    tally.files += 1
+    tally.bytes += file.size
+    found.set(key, tally)
+  }
+  return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : [], parts }
+}
+
+function listed(path: string, kind: 'parquet' | 'auxiliary', file: StoredFile): ListedFile {
+  return { path, kind, size: file.size, sha256: null, mtimeNs: file.mtimeNs }
+}
+
+function compareCounts(
+  manifest: Manifest,
+  found: ReadonlyMap<string, { files: number; bytes: number }>,
+  intake: Intake,
+): Gap[] {
+  // Arc counts the files that it skipped too: with skipped files its counts are no measure of what is there.
+  if ((manifest.skipped_files ?? 0) > 0) return []
+  const gaps: Gap[] = []
+  for (const database of manifest.databases) {
+    if (!intake.wants(database.name)) continue
+    for (const { name, file_count, size_bytes } of database.measurements) {
+      const path = `${database.name}/${name}`
+      const { files, bytes } = found.get(path) ?? { files: 0, bytes: 0 }
+      if (files === file_count && bytes === size_bytes) continue
+      const message = `${path} has ${files} files with ${bytes} bytes, the manifest says ${file_count} with ${size_bytes}`
+      for (let lacking = Math.max(1, file_count - files); lacking > 0; lacking -= 1) {
+        gaps.push({ path, code: 'INTEGRITY', message })
+        if (gaps.length >= sampleSize) break
+      }
+    }
+  }
+  return gaps
+}
+
+/** Puts what was asked for into the inventory, in batches. */
+class Intake {
+  readonly databases = new Set<string>()
+  readonly restoresData: boolean
+  leftOut = 0
+  readonly #run: Run
+  readonly #scope: ReadonlySet<string> | null
+  readonly #excluded: (path: string) => boolean
+  #batch: ListedFile[] = []
+
+  constructor(run: Run, request: RestoreRequest) {
+    this.#run = run
+    this.restoresData = request.restoreData
+    this.#scope = request.databases ? new Set(request.databases) : null
+    this.#excluded = excludeFrom(run.settings)
+  }
+
+  wants(database: string): boolean {
+    return this.#scope === null || this.#scope.has(database)
+  }
+
+  add(file: ListedFile): void {
+    const database = databaseOf(file.path)
+    if (!this.restoresData || !this.wants(database)) return
+    if (this.#isOurs(file.path)) {
+      this.leftOut += 1
+      return
+    }
+    this.databases.add(database)
+    this.#batch.push(file)
+    this.#run.tracker.totalFiles += 1
+    this.#run.tracker.totalBytes += file.size
+    if (this.#batch.length >= 256) this.flush()
+  }
+
+  flush(): void {
+    this.#run.inventory.add(this.#batch)
+    this.#batch = []
+  }
+
+  /** Would this file land in a folder that Arc or we keep inside the storage root? */
+  #isOurs(path: string): boolean {
+    if (this.#excluded(path)) return true
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      if (this.#excluded(path.slice(0, slash + 1))) return true
+    }
+    return false
+  }
+}

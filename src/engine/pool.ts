@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
+import type { StoreConfig } from '../stores/open.js'
+import type { TransferResult, TransferTask } from './transfer.js'
+
+/** Runs tasks elsewhere. The only file that knows that "elsewhere" is threads of this process. */
+export interface Pool {
+  /** Threads that move files. */
+  readonly workers: number
+  transfer(task: TransferTask): Promise<TransferResult[]>
+  metadata(task: MetadataTask): Promise<MetadataOutcome>
+  /** Ends the threads; tasks still running are cut off. */
+  close(): Promise<void>
+}
+
+export interface PoolOptions {
+  readonly workers: number
+  /** Known to the threads by these names. */
+  readonly stores: Readonly<Record<string, StoreConfig>>
+}
+
+/**
+ * `atomics: 'disabled'`: otherwise Piscina parks an idle thread, and with it the sockets and timers of the stores' clients.
+ * Tasks never carry a `signal`: Piscina aborts by terminating the thread. Cancelling is a cell in the operation's Progress.
+ */
+export function openPool(options: PoolOptions): Pool {
+  const files = new Piscina({
+    filename: entry('transfer'),
+    minThreads: options.workers,
+    maxThreads: options.workers,
+    atomics: 'disabled',
+    workerData: { stores: options.stores },
+  })
+  const metadata = new Piscina({ filename: entry('metadata'), minThreads: 0, maxThreads: 1, atomics: 'disabled' })
+  return {
+    workers: options.workers,
+    transfer: (task) => files.run(task),
+    metadata: (task) => metadata.run(task),
+    close: async () => {
+      await Promise.all([files.destroy(), metadata.destroy()])
+    },
+  }
+}
+
+/** The `.ts` file under a TypeScript loader, the `.js` file in `dist/`: both resolve from here. */
+function entry(name: string): string {
+  return fileURLToPath(import.meta.resolve(`../../workers/${name}.js`))
+}

@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fromFailure, ServiceError, systemCode } from '../errors.js'
+import { backupPaths } from '../format/layout.js'
+import { chunkRows, completeListing } from './chunks.js'
+import { runLanes } from './lanes.js'
+import { type Run, storeNames } from './run.js'
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * Who is to own restored files: Arc must be able to read and delete them. As root, the owner of the storage root; otherwise that owner must be us.
+ *
+ * @returns undefined where new files belong to the right owner by themselves.
+ */
+export async function checkOwner(run: Run): Promise<Owner | undefined> {
+  const owner = await ownerOf(run.settings.storagePath)
+  const uid = process.getuid?.()
+  if (uid === 0) return owner.uid === 0 && owner.gid === process.getgid?.() ? undefined : owner
+  if (uid === owner.uid) return undefined
+  throw new ServiceError(
+    'STORE_DENIED',
+    `cannot restore to ${run.storage.url}: it belongs to user ${owner.uid} and this service runs as user ${uid}; run it as that user or as root`,
+  )
+}
+
+async function ownerOf(folder: string): Promise<Owner> {
+  try {
+    const { uid, gid } = await stat(folder)
+    return { uid, gid }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && dirname(folder) !== folder) return ownerOf(dirname(folder))
+    throw error
+  }
+}
+
+/**
+ * Looks at every file before the first one is written: names in a backup are untrusted. A link, a device or a folder that leads out of its root refuses the
+ * whole restore; a file that is merely missing does not.
+ */
+export async function inspectFiles(run: Run): Promise<void> {
+  await runLanes(run.pool.workers * 2, chunkRows(run.inventory, completeListing()), async (rows) => {
+    const items = rows.map(({ path }) => ({ path: `${run.backupId}/${backupPaths.data}${path}`, to: path }))
+    const results = await run.pool.transfer({
+      kind: 'inspect',
+      from: storeNames.target,
+      to: storeNames.storage,
+      items,
+      progress: run.progress.buffer,
+    })
+    const refused = results.find(({ failure }) => failure && failure.code !== 'STORE_NOT_FOUND')?.failure
+    if (refused) throw fromFailure(refused)
+  })
+}
+
+/** @throws STORE_FULL, before anything is written, where the files would not find room beside those that they are to replace. */
+export async function checkSpace(run: Run, staging: 'all' | 'file'): Promise<void> {
+  const space = await run.storage.space?.()
+  if (!space) return
+  const needed = staging === 'all' ? run.tracker.totalBytes : run.inventory.largest()
+  const files = staging === 'all' ? run.tracker.totalFiles : 1
+  if (needed <= space.bytes && files <= space.files) return
+  const hint =
+    staging === 'all' ? '; `staging: "file"` needs room for one file at a time, but is not all-or-nothing' : ''
+  throw new ServiceError(
+    'STORE_FULL',
+    `not enough space at ${run.storage.url}: ${needed} bytes in ${files} files are needed, ${space.bytes} bytes and ${space.files} files are free${hint}`,
+    { verb: 'write', needed, free: space.bytes },
+  )
+}

@@ -1,0 +1,132 @@
+import { ServiceError } from '../errors.js'
+import { backupPaths } from '../format/layout.js'
+import { loadManifest } from './backups.js'
+import { completeListing } from './chunks.js'
+import { readContents } from './contents.js'
+import { copyFiles } from './copy-files.js'
+import { settleExtras } from './extras.js'
+import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
+import type { InventoryRow } from './inventory.js'
+import { runLanes } from './lanes.js'
+import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
+import { checkOwner, checkSpace, inspectFiles, type Owner } from './precheck.js'
+import { type Run, storeNames } from './run.js'
+import { hiddenName } from './stage-name.js'
+import { sampleSize } from './tracker.js'
+
+/**
+ * A restore, as a list of steps. All reading, checking and running out of space comes before the first live file changes; a switch once begun is
+ * finished whoever asks to stop. Says `completed` only if every file asked for is in place.
+ */
+export async function runRestore(run: Run, request: RestoreRequest): Promise<'completed'> {
+  const { tracker } = run
+  tracker.enter('reading')
+  tracker.restore = emptyStatus(request)
+  const manifest = await loadManifest(run.target, run.backupId)
+  const contents = await readContents(run, manifest, request)
+  tracker.restore = { ...tracker.restore, verified: contents.verified }
+  tracker.enter('checking')
+  const owner = await checkOwner(run)
+  await inspectFiles(run)
+  await checkSpace(run, request.staging)
+  const parts = await stageParts(run, request, contents.parts)
+  let staged = false
+  try {
+    await stage(run, request, owner)
+    if (request.allOrNothing && countMissing(run, contents.missing) > 0) throw incomplete(run)
+    run.progress.check()
+    tracker.enter('syncing')
+    if (request.restoreData) await run.storage.sync?.()
+    run.progress.check()
+    staged = true
+  } finally {
+    if (!staged && request.staging === 'all') await unstage(run)
+  }
+  await switchIn(run, request, contents.databases, parts, owner)
+  if (countMissing(run, contents.missing) > 0) throw incomplete(run)
+  return 'completed'
+}
+
+/** Writes every file under its hidden name (`staging: all`), or each one to its place once it is proven (`file`). */
+async function stage(run: Run, request: RestoreRequest, owner: Owner | undefined): Promise<void> {
+  run.tracker.enter('staging')
+  const inPlace = request.staging === 'file'
+  await copyFiles(run, completeListing(), {
+    from: storeNames.target,
+    to: storeNames.storage,
+    direct: !inPlace,
+    ...(owner && { owner }),
+    item: (row) => ({
+      path: `${run.backupId}/${backupPaths.data}${row.path}`,
+      to: inPlace ? row.path : hiddenName(row.path, run.id, 'part'),
+      size: row.size,
+      ...(row.sha256 !== null && { sha256: row.sha256 }),
+      ...(row.mtimeNs !== null && { mtimeNs: row.mtimeNs }),
+    }),
+  })
+}
+
+async function switchIn(
+  run: Run,
+  request: RestoreRequest,
+  databases: ReadonlySet<string>,
+  parts: readonly StagedPart[],
+  owner: Owner | undefined,
+): Promise<void> {
+  run.tracker.enter('switching')
+  if (request.restoreData) {
+    if (request.staging === 'all') {
+      await runLanes(run.pool.workers, run.inventory.pages('done'), async (rows) => rename(run, rows))
+    }
+    await settleExtras(run, request.mode, databases)
+    await run.storage.sync?.()
+  }
+  await installDatabases(run, parts, owner)
+  await installConfiguration(run, parts)
+}
+
+async function rename(run: Run, rows: readonly InventoryRow[]): Promise<void> {
+  const items = rows.map((row) => ({ path: hiddenName(row.path, run.id, 'part'), to: row.path }))
+  const results = await run.pool.transfer({ kind: 'rename', store: storeNames.storage, items })
+  const failed = rows.flatMap((row, index) => {
+    const failure = results[index]?.failure
+    return failure ? [{ id: row.id, state: 'failed' as const, failure }] : []
+  })
+  if (failed.length > 0) run.inventory.record(failed)
+}
+
+/** Takes back what was staged: the restore has changed nothing. */
+async function unstage(run: Run): Promise<void> {
+  await runLanes(run.pool.workers, run.inventory.pages('done'), async (rows) => {
+    const paths = rows.map((row) => hiddenName(row.path, run.id, 'part'))
+    await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths })
+  })
+}
+
+/** Puts what is not in place into the status, and returns how much that is. */
+function countMissing(run: Run, uncounted: readonly Gap[]): number {
+  const failures = run.inventory.failures(sampleSize).map(({ path, code, message }) => ({ path, code, message }))
+  const missingFiles = run.inventory.countFailed() + uncounted.length
+  const missingSample = [...failures, ...uncounted].slice(0, sampleSize)
+  if (run.tracker.restore) run.tracker.restore = { ...run.tracker.restore, missingFiles, missingSample }
+  return missingFiles
+}
+
+function incomplete(run: Run): ServiceError {
+  const { missingFiles = 0, missingSample = [] } = run.tracker.restore ?? {}
+  const of = `${missingFiles} of ${run.tracker.totalFiles} files are missing or damaged in ${run.backupId}`
+  const first = missingSample[0]
+  return new ServiceError('INTEGRITY', `restore failed: ${of}${first ? `; the first: ${first.message}` : ''}`)
+}
+
+function emptyStatus(request: RestoreRequest): RestoreStatus {
+  return {
+    mode: request.mode,
+    verified: null,
+    missingFiles: 0,
+    missingSample: [],
+    keptFiles: 0,
+    keptPartitions: [],
+    replacedFiles: 0,
+  }
+}

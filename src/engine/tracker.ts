@@ -1,0 +1,132 @@
+import type { Failure } from '../errors.js'
+import type { Gap, OperationKind, OperationStatus, Outcome, Phase, RestoreStatus } from './operation.js'
+import type { Progress } from './progress.js'
+
+/** How many files or partitions a status names; counts are always whole. */
+export const sampleSize = 32
+/** Rate while running: over the samples of the last five seconds. */
+const samplePeriod = 500
+const samplesKept = 10
+
+/** The state of one operation as its engine knows it; `snapshot` is what everyone else sees. */
+export class Tracker {
+  totalFiles = 0
+  totalBytes = 0
+  skippedFiles = 0
+  /** False while the source is still being listed. */
+  totalsKnown = false
+  skippedSample: readonly Gap[] = []
+  readonly warnings: string[] = []
+  restore: RestoreStatus | null = null
+
+  readonly #identity: {
+    operation: OperationKind
+    operationId: string
+    backupId: string
+    databases: readonly string[] | null
+  }
+  readonly #progress: Progress
+  readonly #started = now()
+  readonly #phaseMs: Partial<Record<Phase, number>> = {}
+  readonly #samples: { at: number; bytes: number }[] = []
+  readonly #timer: NodeJS.Timeout
+  #phase: Phase = 'listing'
+  #phaseSince = this.#started
+  #end: { at: number; outcome: Outcome; failure: Failure | null } | null = null
+
+  constructor(
+    identity: { operation: OperationKind; operationId: string; backupId: string; databases: readonly string[] | null },
+    progress: Progress,
+  ) {
+    this.#identity = identity
+    this.#progress = progress
+    this.#timer = setInterval(() => this.#sample(), samplePeriod)
+    this.#timer.unref()
+    this.#sample()
+  }
+
+  enter(phase: Phase): void {
+    const at = now()
+    this.#phaseMs[this.#phase] = (this.#phaseMs[this.#phase] ?? 0) + at - this.#phaseSince
+    this.#phase = phase
+    this.#phaseSince = at
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  warn(message: string): void {
+    if (!this.warnings.includes(message)) this.warnings.push(message)
+  }
+
+  end(outcome: Outcome, failure: Failure | null): void {
+    clearInterval(this.#timer)
+    this.enter('done')
+    this.#end = { at: now(), outcome, failure }
+  }
+
+  snapshot(): OperationStatus {
+    const [end, bytes] = [this.#end, this.#progress.read('bytes')]
+    const rate = end ? perSecond(bytes, end.at - this.#started) : this.#rate(bytes)
+    return Object.freeze({
+      operation: this.#identity.operation,
+      operationId: this.#identity.operationId,
+      backupId: this.#identity.backupId,
+      status: end ? arcStatus(end.outcome) : 'running',
+      outcome: end?.outcome ?? null,
+      phase: this.#phase,
+      totalFiles: this.totalFiles,
+      processedFiles: this.#progress.read('files'),
+      skippedFiles: this.skippedFiles,
+      totalBytes: this.totalBytes,
+      processedBytes: bytes,
+      bytesPerSecond: rate,
+      etaSeconds: this.#eta(bytes, rate),
+      startedAt: timestamp(this.#started),
+      completedAt: end ? timestamp(end.at) : null,
+      error: end?.failure?.message ?? null,
+      errorCode: end?.failure?.code ?? null,
+      warnings: [...this.warnings],
+      skippedSample: this.skippedSample,
+      databases: this.#identity.databases,
+      restore: this.restore,
+      phaseMs: { ...this.#phaseMs },
+    })
+  }
+
+  #eta(bytes: number, rate: number): number | null {
+    if (this.#end) return 0
+    if (!this.totalsKnown || rate === 0) return null
+    return Math.max(0, Math.ceil((this.totalBytes - bytes) / rate))
+  }
+
+  #rate(bytes: number): number {
+    const oldest = this.#samples[0]
+    return oldest ? perSecond(bytes - oldest.bytes, now() - oldest.at) : 0
+  }
+
+  #sample(): void {
+    this.#samples.push({ at: now(), bytes: this.#progress.read('bytes') })
+    if (this.#samples.length > samplesKept) this.#samples.shift()
+  }
+}
+
+/** Arc has three words; what ended otherwise than whole is "failed" to it, but for the few gaps that it tolerates too. */
+function arcStatus(outcome: Outcome): 'completed' | 'failed' {
+  return outcome === 'completed' || outcome === 'gaps' ? 'completed' : 'failed'
+}
+
+function perSecond(bytes: number, ms: number): number {
+  return ms <= 0 ? 0 : Math.max(0, Math.round((bytes * 1000) / ms))
+}
+
+/** Milliseconds since the epoch with microseconds: arcli tells two operations apart by their start. */
+function now(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+function timestamp(ms: number): string {
+  const micros = Math.floor((ms % 1) * 1000)
+  return new Date(ms).toISOString().replace('Z', `${String(micros).padStart(3, '0')}Z`)
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
+import type { Config } from './config/config.js'
+import { checkConfigText } from './config/load.js'
+import { Coordinator } from './engine/coordinator.js'
+import { ServiceError, systemCode } from './errors.js'
+import { createApp } from './http/app.js'
+import { createServer } from './http/server.js'
+import { version } from './version.js'
+
+/** A service that listens. */
+export interface Service {
+  /** Base URL with the port it really has. */
+  readonly url: string
+  readonly coordinator: Coordinator
+  /** Ends the running operation as interrupted (a restore in its switch finishes it first), then the listener and the threads. */
+  close(): Promise<void>
+}
+
+/** The engine alone, as the command line uses it. @throws BUSY when another process uses `state_path`. */
+export async function openCoordinator(config: Config, log: Logger): Promise<Coordinator> {
+  const { backup, storage } = config
+  return Coordinator.open({
+    settings: {
+      version: `arc-backup/${version}`,
+      statePath: backup.statePath,
+      storagePath: storage.localPath,
+      operationTimeoutMs: backup.operationTimeoutMs,
+      maxSkipped: backup.maxSkipped,
+      excluded: config.excluded,
+      uncovered: config.uncovered,
+      databases: config.databases,
+      configFile: config.file,
+      checkConfiguration: checkConfigText,
+    },
+    storage: { kind: 'local', root: storage.localPath },
+    target: { kind: 'local', root: backup.localPath },
+    workers: backup.workers,
+    log,
+  })
+}
+
+/** Everything wired together and listening. */
+export async function startService(config: Config, log: Logger): Promise<Service> {
+  if (!config.backup.enabled) {
+    throw new ServiceError(
+      'CONFIG_INVALID',
+      'backup.enabled is false: there is nothing to serve (set ARC_BACKUP_ENABLED=false for Arc only)',
+    )
+  }
+  for (const warning of config.warnings) log.warn(warning)
+  const coordinator = await openCoordinator(config, log)
+  let authenticator: Authenticator | null = null
+  try {
+    authenticator = config.auth.enabled
+      ? openAuthenticator({
+          dbPath: config.auth.dbPath,
+          cacheTtlMs: config.auth.cacheTtlMs,
+          maxCacheSize: config.auth.maxCacheSize,
+          bootstrapToken: config.auth.bootstrapToken?.reveal() ?? null,
+        })
+      : null
+    const app = createApp({ operations: coordinator, authenticator, log, version })
+    const { tls, readTimeoutMs, idleTimeoutMs } = config.server
+    const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
+    await listen(server, config)
+    const { port } = server.address() as AddressInfo
+    const host = config.server.host === '' ? '127.0.0.1' : config.server.host
+    const url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+    log.info(
+      { url, storage: config.storage.localPath, destination: config.backup.localPath, config: config.file },
+      'listening',
+    )
+    return { url, coordinator, close: () => close(server, coordinator, authenticator) }
+  } catch (error) {
+    authenticator?.close()
+    await coordinator.close()
+    throw error
+  }
+}
+
+async function listen(server: Server, config: Config): Promise<void> {
+  const { host, port, portKey } = config.server
+  server.listen({ port, ...(host !== '' && { host }) })
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const why =
+      systemCode(error) === 'EADDRINUSE' ? 'the port is in use' : error instanceof Error ? error.message : String(error)
+    throw new ServiceError(
+      'CONFIG_INVALID',
+      `cannot listen on ${host === '' ? '*' : host}:${port}: ${why}; set ${portKey === 'backup.port' ? '' : 'backup.port, or '}${portKey}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+async function close(server: Server, coordinator: Coordinator, authenticator: Authenticator | null): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  await coordinator.close()
+  server.closeAllConnections()
+  await closed
+  authenticator?.close()
+}

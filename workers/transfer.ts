@@ -1,0 +1,31 @@
+import { workerData } from 'node:worker_threads'
+import { type TransferResult, type TransferTask, transfer } from '../src/engine/transfer.js'
+import { openStore, type StoreConfig } from '../src/stores/open.js'
+import type { Store } from '../src/stores/store.js'
+
+/** What each thread is given once: store configurations by name, so that no task carries a credential. */
+export interface TransferThreadData {
+  readonly stores: Readonly<Record<string, StoreConfig>>
+}
+
+const open = new Map<string, Promise<Store>>()
+
+/** Piscina wraps what the pool passed as `workerData` as the last element of an array. */
+function configuration(): TransferThreadData {
+  const data: unknown = Array.isArray(workerData) ? workerData.at(-1) : workerData
+  return data as TransferThreadData
+}
+
+function storeByName(stores: TransferThreadData['stores'], name: string): Promise<Store> {
+  const config = stores[name]
+  if (!config) throw new Error(`no store is configured under the name ${name}`)
+  const store = open.get(name) ?? openStore(config)
+  open.set(name, store)
+  return store
+}
+
+/** Thread entry: one task in, one result for each of its items out. Never throws for a failed file. */
+export default function runTransfer(task: TransferTask): Promise<TransferResult[]> {
+  const { stores } = configuration()
+  return transfer(task, async (name) => storeByName(stores, name))
+}
