@@ -12,3 +12,18 @@ export function newBackupId(now: Date): string {
 export function isBackupId(text: string): boolean {
   return idPattern.test(text)
 }
+
+const nsPerSecond = 1_000_000_000n
+
+/** RFC 3339 in UTC as Go prints it: up to nine digits of a second, none that is a trailing zero. A bigint is nanoseconds since the epoch. */
+export function formatTime(time: Date | bigint): string {
+  const ns = typeof time === 'bigint' ? time : BigInt(time.getTime()) * 1_000_000n
+  let seconds = Number(ns / nsPerSecond)
+  let fraction = Number(ns % nsPerSecond)
+  if (fraction < 0) {
+    seconds -= 1
+    fraction += Number(nsPerSecond)
+  }
+  const whole = new Date(seconds * 1000).toISOString().slice(0, -5)
+  return fraction === 0 ? `${whole}Z` : `${whole}.${String(fraction).padStart(9, '0').replace(/0+$/, '')}Z`
+}
