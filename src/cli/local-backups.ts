@@ -1,0 +1,42 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import { ServiceError } from '../errors.js'
+import { parseCreate, parseRestore } from '../http/requests.js'
+import { statusBody } from '../http/responses.js'
+import { openCoordinator, openReader } from '../service.js'
+import type { Backups, Body } from './backups.js'
+
+const caller = { name: 'command line', credential: null }
+
+/**
+ * The files themselves, without a service. Reading works beside a running service; what changes something needs `state_path` for itself.
+ *
+ * @throws BUSY when a service uses it
+ */
+export function localBackups(config: Config, log: Logger): Backups {
+  let opened: ReturnType<typeof openCoordinator> | null = null
+  const coordinator = (): ReturnType<typeof openCoordinator> => {
+    opened ??= openCoordinator(config, log)
+    return opened
+  }
+  const reader = openReader(config, log)
+  return {
+    startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
+    startRestore: async (request) =>
+      (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
+    deleteBackup: async (id) => (await coordinator()).deleteBackup(id),
+    list: async () => {
+      const { backups, warnings } = await reader.listBackups()
+      return { backups, count: backups.length, ...(warnings.length > 0 && { warnings }) }
+    },
+    show: (id) => reader.showBackup(id),
+    status: async (): Promise<Body> => (opened ? statusBody((await opened).status()) : reader.lastOperation()),
+    cancel: async () => {
+      if (!opened) throw new ServiceError('NOT_FOUND', 'no operation is running')
+      ;(await opened).stop('CANCELLED')
+    },
+    close: async () => {
+      if (opened) await (await opened).close()
+    },
+  }
+}

@@ -1,0 +1,207 @@
+import { Command, CommanderError } from 'commander'
+import { loadConfig } from '../config/load.js'
+import { createLog } from '../log.js'
+import { version } from '../version.js'
+import { askToProceed } from './ask.js'
+import type { Backups, Body } from './backups.js'
+import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
+import { localBackups } from './local-backups.js'
+import { remoteBackups } from './remote-backups.js'
+import { serve } from './serve.js'
+import { describeEnd, describeList } from './table.js'
+import { watch } from './watch.js'
+
+/** What a command works with; the process's own, or a test's. */
+export interface Terminal {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly env: NodeJS.ProcessEnv
+}
+
+interface CommonOptions {
+  readonly config?: string
+  readonly url?: string
+  readonly json?: boolean
+}
+
+interface OperationOptions extends CommonOptions {
+  readonly metadata?: boolean
+  readonly configuration?: boolean
+  readonly data?: boolean
+  readonly databases?: string[]
+  readonly mode?: string
+  readonly allOrNothing?: boolean
+  readonly staging?: string
+  readonly yes?: boolean
+}
+
+/** Runs one command line and answers its exit code: 0 done, 1 failed, 2 usage, 3 busy, 4 completed with gaps. Never throws. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  let code: number = exitCodes.done
+  const act =
+    (action: (backups: Backups, options: OperationOptions, id: string) => Promise<number>) =>
+    async (...given: unknown[]): Promise<void> => {
+      const command = given.at(-1) as Command
+      const options = command.optsWithGlobals<OperationOptions>()
+      const backups = open(options, terminal)
+      try {
+        code = await action(backups, options, typeof given[0] === 'string' ? given[0] : '')
+      } finally {
+        await backups.close()
+      }
+    }
+  const program = declare(act, terminal, (served) => {
+    code = served
+  })
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    terminal.stderr.write(`arc-backup: ${error instanceof Error ? error.message : String(error)}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+type Act = (
+  action: (backups: Backups, options: OperationOptions, id: string) => Promise<number>,
+) => (...given: unknown[]) => Promise<void>
+
+function declare(act: Act, terminal: Terminal, served: (code: number) => void): Command {
+  const program = new Command('arc-backup')
+    .description('Backup and restore for the Arc time-series database')
+    .version(version)
+    .option('--config <file>', 'configuration file (default: arc.toml in ., /etc/arc, $HOME/.arc)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
+  const command = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--url <url>', 'ask the service at this URL; its token comes from ARC_TOKEN')
+      .option('--json', 'print the answer as JSON')
+  program
+    .command('serve')
+    .description('serve the REST API until SIGINT or SIGTERM')
+    .action(async (_options: unknown, self: Command) => {
+      const { config } = self.optsWithGlobals<CommonOptions>()
+      served(await serve(load(config, terminal.env)))
+    })
+  command('backup', 'back up Arc, and wait until it is done')
+    .option('--no-metadata', 'leave out arc.db and the other SQLite files')
+    .option('--no-configuration', 'leave out arc.toml')
+    .option('--databases <names...>', 'only these databases; leaves out metadata and configuration')
+    .action(act((backups, options) => backUp(backups, options, terminal)))
+  command('restore', 'restore a backup, and wait until it is done')
+    .argument('<id>', 'id of the backup')
+    .option('--no-data', 'leave the databases as they are')
+    .option('--no-metadata', 'leave arc.db and the other SQLite files as they are')
+    .option('--configuration', 'restore arc.toml too')
+    .option('--databases <names...>', 'only these databases')
+    .option('--mode <mode>', 'merge: keep Parquet files that the backup lacks; replace: move them aside')
+    .option('--all-or-nothing', 'change nothing unless every file is proven')
+    .option('--staging <staging>', 'all: prove everything first; file: one by one, where room is short')
+    .option('--yes', 'do not ask')
+    .action(act((backups, options, id) => restore(backups, options, id, terminal)))
+  command('list', 'list all backups').action(
+    act(async (backups, options) => {
+      const list = await backups.list()
+      print(terminal, options, list, describeList(list))
+      return exitCodes.done
+    }),
+  )
+  command('show', 'show the manifest of a backup')
+    .argument('<id>', 'id of the backup')
+    .action(
+      act(async (backups, options, id) => {
+        const manifest = await backups.show(id)
+        print(terminal, options, manifest, JSON.stringify(manifest, null, 2))
+        return exitCodes.done
+      }),
+    )
+  command('delete', 'delete a backup')
+    .argument('<id>', 'id of the backup')
+    .option('--yes', 'do not ask')
+    .action(
+      act(async (backups, options, id) => {
+        await backups.show(id)
+        if (!options.yes && !(await askToProceed(`Delete ${id}?`, terminal.stdin, terminal.stderr)))
+          return exitCodes.failed
+        await backups.deleteBackup(id)
+        print(terminal, options, { backup_id: id, message: 'Backup deleted' }, `deleted ${id}`)
+        return exitCodes.done
+      }),
+    )
+  command('status', 'show the running or last operation').action(
+    act(async (backups, options) => {
+      const status = await backups.status()
+      print(terminal, options, status, status.status === 'idle' ? 'idle' : describeEnd(status))
+      return exitCodes.done
+    }),
+  )
+  return program
+}
+
+async function backUp(backups: Backups, options: OperationOptions, terminal: Terminal): Promise<number> {
+  await backups.startBackup({
+    ...(options.databases && { databases: options.databases }),
+    ...(options.metadata === false && { include_metadata: false }),
+    ...(options.configuration === false && { include_config: false }),
+  })
+  return finish(backups, options, terminal)
+}
+
+async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
+  await backups.show(id)
+  const question = `Restore ${id} over the live data?`
+  if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
+  await backups.startRestore({
+    backup_id: id,
+    ...(options.data === false && { restore_data: false }),
+    ...(options.metadata === false && { restore_metadata: false }),
+    ...(options.configuration && { restore_config: true }),
+    ...(options.databases && { databases: options.databases }),
+    ...(options.mode && { mode: options.mode }),
+    ...(options.allOrNothing && { all_or_nothing: true }),
+    ...(options.staging && { staging: options.staging }),
+  })
+  return finish(backups, options, terminal)
+}
+
+/** Watches the operation to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
+async function finish(backups: Backups, options: OperationOptions, terminal: Terminal): Promise<number> {
+  const cancel = (): void => {
+    terminal.stderr.write('\ncancelling\n')
+    backups.cancel().catch((error: unknown) => {
+      terminal.stderr.write(`arc-backup: ${error instanceof Error ? error.message : String(error)}\n`)
+    })
+  }
+  process.once('SIGINT', cancel)
+  process.once('SIGTERM', cancel)
+  try {
+    const status = await watch(backups, terminal.stderr)
+    print(terminal, options, status, describeEnd(status))
+    return exitCodeOfOutcome(status.outcome ?? status.status)
+  } finally {
+    process.removeListener('SIGINT', cancel)
+    process.removeListener('SIGTERM', cancel)
+  }
+}
+
+function open(options: CommonOptions, terminal: Terminal): Backups {
+  if (options.url) return remoteBackups(options.url, terminal.env.ARC_TOKEN)
+  const config = load(options.config, terminal.env)
+  return localBackups(config, createLog({ level: 'warn', format: 'console', fd: 2 }))
+}
+
+function load(file: string | undefined, env: NodeJS.ProcessEnv) {
+  return loadConfig({ env, ...(file !== undefined && { file }) })
+}
+
+function print(terminal: Terminal, options: CommonOptions, body: Body, text: string): void {
+  terminal.stdout.write(`${options.json ? JSON.stringify(body) : text}\n`)
+}

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import { runProgram } from './cli/program.js'
+
+// Backups hold token hashes and configuration: nothing that is made here is for other users.
+process.umask(0o077)
+process.exitCode = await runProgram(process.argv.slice(2), process)

@@ -1,0 +1,25 @@
+import { ServiceError, systemCode } from '../errors.js'
+
+/** An error of better-sqlite3 or of the file system as a ServiceError: "cannot <verb> <path>: <why>". */
+export function databaseFailure(error: unknown, verb: string, path: string): ServiceError {
+  if (error instanceof ServiceError) return error
+  const code = systemCode(error) ?? ''
+  const why = error instanceof Error ? error.message : String(error)
+  return new ServiceError(codeOf(code), `cannot ${verb} the SQLite database ${path}: ${why}`, { cause: error, path })
+}
+
+function codeOf(code: string) {
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'SQLITE_BUSY'
+  if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) return 'SQLITE_INVALID'
+  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') return 'STORE_FULL'
+  if (
+    code.startsWith('SQLITE_CANTOPEN') ||
+    code.startsWith('SQLITE_READONLY') ||
+    code === 'EACCES' ||
+    code === 'EPERM'
+  ) {
+    return 'STORE_DENIED'
+  }
+  if (code === 'ENOENT') return 'STORE_NOT_FOUND'
+  return code.startsWith('SQLITE_IOERR') || code === 'EIO' ? 'STORE_IO' : 'INTERNAL'
+}
