@@ -5,10 +5,14 @@ import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
+import { listManifests, loadManifest } from './engine/backups.js'
 import { Coordinator } from './engine/coordinator.js'
+import { lastOperation } from './engine/journal.js'
 import { ServiceError, systemCode } from './errors.js'
+import { summarize, toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
 import { createServer } from './http/server.js'
+import { openStore } from './stores/open.js'
 import { version } from './version.js'
 
 /** A service that listens. */
@@ -43,6 +47,19 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
   })
 }
 
+/** What can be read beside a running service: backups, and how the last operation on record went. */
+export function openReader(config: Config, log: Logger) {
+  const target = { kind: 'local', root: config.backup.localPath } as const
+  return {
+    listBackups: async () => {
+      const { manifests, warnings } = await listManifests(await openStore(target), log)
+      return { backups: manifests.map((manifest) => summarize(manifest)), warnings }
+    },
+    showBackup: async (id: string) => toClientJson(await loadManifest(await openStore(target), id)),
+    lastOperation: async (): Promise<Record<string, unknown>> => lastOperation(config.backup.statePath),
+  }
+}
+
 /** Everything wired together and listening. */
 export async function startService(config: Config, log: Logger): Promise<Service> {
   if (!config.backup.enabled) {
@@ -63,7 +80,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
           bootstrapToken: config.auth.bootstrapToken?.reveal() ?? null,
         })
       : null
-    const app = createApp({ operations: coordinator, authenticator, log, version })
+    const app = createApp({ operations: coordinator, authenticator, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server
     const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
     await listen(server, config)

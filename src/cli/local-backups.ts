@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { ServiceError } from '../errors.js'
 import { parseCreate, parseRestore } from '../http/requests.js'
 import { statusBody } from '../http/responses.js'
 import { openCoordinator, openReader } from '../service.js'
@@ -32,8 +31,7 @@ export function localBackups(config: Config, log: Logger): Backups {
     show: (id) => reader.showBackup(id),
     status: async (): Promise<Body> => (opened ? statusBody((await opened).status()) : reader.lastOperation()),
     cancel: async () => {
-      if (!opened) throw new ServiceError('NOT_FOUND', 'no operation is running')
-      ;(await opened).stop('CANCELLED')
+      if (opened) (await opened).cancel()
     },
     close: async () => {
       if (opened) await (await opened).close()

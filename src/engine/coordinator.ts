@@ -162,6 +162,18 @@ export class Coordinator {
     this.#slot?.current?.progress.stop(reason)
   }
 
+  /** Stops the running operation at a client's wish. @throws NOT_FOUND when nothing runs, BUSY when it can't be stopped any more. */
+  cancel(): void {
+    const current = this.#slot?.current
+    if (!current) throw new ServiceError('NOT_FOUND', 'No operation is running')
+    if (current.tracker.phase === 'switching') {
+      throw new ServiceError('BUSY', 'Too late to cancel: the restored files are being put in place', {
+        operation: 'restore',
+      })
+    }
+    current.progress.stop('CANCELLED')
+  }
+
   /** Resolves when nothing runs. */
   async idle(): Promise<void> {
     while (this.#slot) await this.#slot.ended

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import type { OperationKind, Outcome } from './operation.js'
 
@@ -22,6 +23,9 @@ export interface MovedAside {
   /** Its hidden name now. */
   readonly hidden: string
 }
+
+const selectOperations = `SELECT id, kind, backup_id AS backupId, request, caller, started_at AS startedAt, ended_at AS endedAt, outcome, error
+  FROM operations ORDER BY started_at DESC`
 
 /** What outlives a restart: operations, and the files that they moved aside so that they can be put back or purged. */
 export class Journal {
@@ -71,15 +75,35 @@ export class Journal {
 
   /** Newest first. */
   operations(limit: number): JournalEntry[] {
-    return this.#db
-      .prepare(
-        `SELECT id, kind, backup_id AS backupId, request, caller, started_at AS startedAt, ended_at AS endedAt, outcome, error
-         FROM operations ORDER BY started_at DESC LIMIT ?`,
-      )
-      .all(limit) as JournalEntry[]
+    return this.#db.prepare(`${selectOperations} LIMIT ?`).all(limit) as JournalEntry[]
   }
 
   close(): void {
     this.#db.close()
+  }
+}
+
+/** The last operation on record, read beside a running service, in the API's terms; `{ status: 'idle' }` where there is none. */
+export function lastOperation(statePath: string): Record<string, unknown> {
+  const file = `${statePath}/journal.db`
+  if (!existsSync(file)) return { status: 'idle' }
+  const db = new Database(file, { readonly: true, timeout: 5000 })
+  try {
+    const entry = db.prepare(`${selectOperations} LIMIT 1`).get() as JournalEntry | undefined
+    if (!entry) return { status: 'idle' }
+    const { id, kind, backupId, startedAt, endedAt, outcome, error } = entry
+    const ended = outcome === 'completed' || outcome === 'gaps' ? 'completed' : 'failed'
+    return {
+      operation: kind,
+      backup_id: backupId,
+      status: outcome === null ? 'running' : ended,
+      started_at: startedAt,
+      ...(endedAt !== null && { completed_at: endedAt }),
+      ...(error !== null && { error }),
+      operation_id: id,
+      outcome,
+    }
+  } finally {
+    db.close()
   }
 }

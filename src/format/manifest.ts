@@ -148,9 +148,13 @@ function unlessZero(values: Record<string, number | readonly unknown[] | undefin
 }
 
 function checksumOf(body: Record<string, unknown>): string {
-  return createHash('sha256')
-    .update(JSON.stringify(body, null, 2))
-    .digest('hex')
+  try {
+    const text = JSON.stringify(body, null, 2)
+    return createHash('sha256').update(text).digest('hex')
+  } catch (error) {
+    // JSON can be read at any depth, but not written.
+    throw invalid('it is nested too deeply', error)
+  }
 }
 
 function verifyChecksum(source: string, value: Record<string, unknown>): void {

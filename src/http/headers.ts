@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto'
+import type { Middleware } from 'koa'
+import type { Logger } from 'pino'
+import type { State } from './state.js'
+
+/** Arc's security headers; answers hold names of tokens' owners and of files, so no cache keeps them. */
+const always = {
+  'X-Frame-Options': 'DENY',
+  'X-Content-Type-Options': 'nosniff',
+  'X-XSS-Protection': '1; mode=block',
+  'Referrer-Policy': 'strict-origin-when-cross-origin',
+  'Permissions-Policy': 'geolocation=(), microphone=(), camera=()',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cache-Control': 'no-store',
+}
+
+export function headers(log: Logger): Middleware<State> {
+  return async (ctx, next) => {
+    const id = randomUUID()
+    ctx.state.log = log.child({ request_id: id })
+    ctx.set(always)
+    ctx.set('X-Request-Id', id)
+    if (ctx.secure) ctx.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
+    if (ctx.get('Origin') !== '') {
+      ctx.set('Access-Control-Allow-Origin', '*')
+      ctx.vary('Origin')
+    }
+    if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
+      ctx.set('Access-Control-Allow-Methods', 'GET,POST,PUT,DELETE,OPTIONS')
+      ctx.set(
+        'Access-Control-Allow-Headers',
+        'Origin,Content-Type,Accept,Authorization,x-api-key,x-arc-database,Content-Encoding',
+      )
+      ctx.status = 204
+      return
+    }
+    await next()
+  }
+}

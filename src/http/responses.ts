@@ -1,0 +1,50 @@
+import type { OperationStatus } from '../engine/operation.js'
+
+/** `/status` as Arc has it, then our own keys. Bytes, milliseconds, RFC 3339. */
+export function statusBody(status: OperationStatus | null): Record<string, unknown> {
+  if (!status) return { status: 'idle' }
+  return {
+    operation: status.operation,
+    backup_id: status.backupId,
+    status: status.status,
+    total_files: status.totalFiles,
+    processed_files: status.processedFiles,
+    skipped_files: status.skippedFiles,
+    total_bytes: status.totalBytes,
+    processed_bytes: status.processedBytes,
+    started_at: status.startedAt,
+    ...(status.completedAt !== null && { completed_at: status.completedAt }),
+    ...(status.error !== null && { error: status.error }),
+    ...(status.errorCode !== null && { error_code: status.errorCode }),
+    operation_id: status.operationId,
+    outcome: status.outcome,
+    phase: status.phase,
+    phase_ms: status.phaseMs,
+    bytes_per_second: status.bytesPerSecond,
+    eta_seconds: status.etaSeconds,
+    warnings: status.warnings,
+    ...(status.databases && { databases: status.databases }),
+    ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
+    ...restoreBody(status),
+  }
+}
+
+function restoreBody({ restore }: OperationStatus): Record<string, unknown> {
+  if (!restore) return {}
+  return {
+    mode: restore.mode,
+    verified: restore.verified,
+    missing_files: restore.missingFiles,
+    ...(restore.missingSample.length > 0 && { missing_sample: restore.missingSample }),
+    kept_files: restore.keptFiles,
+    kept_partitions: restore.keptPartitions,
+    replaced_files: restore.replacedFiles,
+  }
+}
+
+/** Seconds as Go prints a duration: 3723.5 → `1h2m3s`. */
+export function goDuration(seconds: number): string {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)]
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`
+}
