@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { backupPaths } from '../../src/format/layout.js'
+
+const arcsBackup = new URL('../fixtures/arc-26.09.1/data/backups/backup-20261123-103045-c526b8a7/', import.meta.url)
+
+t.test('a backup that Arc wrote has its parts where we look for them', async (t) => {
+  for (const path of [backupPaths.manifest, backupPaths.data, backupPaths.metadata('arc'), backupPaths.config]) {
+    t.ok(existsSync(fileURLToPath(new URL(path, arcsBackup))), path)
+  }
+})
+
+t.test('names that Arc 26.09.1 does not write yet', async (t) => {
+  t.equal(backupPaths.sidecar, 'manifest-files.json')
+  t.equal(backupPaths.metadata('iceberg-catalog'), 'metadata/iceberg-catalog.db')
+})
