@@ -62,8 +62,9 @@ export function lineOf(text: string, name: string): number | undefined {
 function flatten(table: Record<string, unknown>, prefix: string, values: Map<string, unknown>): void {
   for (const [name, value] of Object.entries(table)) {
     const full = prefix + name.toLowerCase()
-    const isTable = typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
-    if (isTable && Object.getPrototypeOf(value) === null) flatten(value as Record<string, unknown>, `${full}.`, values)
+    // The parser has classes of its own for dates and times; tables are what else is an object.
+    const isTable = typeof value === 'object' && value !== null && !Array.isArray(value) && !('toISOString' in value)
+    if (isTable) flatten(value as Record<string, unknown>, `${full}.`, values)
     else values.set(full, value)
   }
 }

@@ -83,7 +83,7 @@ export class JsonLists {
       }
     }
     this.#depth = depth
-    this.#inString = inString
+    this.#inString = false
     this.#escaped = escaped
     if (this.#list === null) {
       this.#addToRest(piece.subarray(from))
