@@ -83,7 +83,7 @@ export class JsonLists {
       }
     }
     this.#depth = depth
-    this.#inString = false
+    this.#inString = inString
     this.#escaped = escaped
     if (this.#list === null) {
       this.#addToRest(piece.subarray(from))
