@@ -1,74 +1,102 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import TOML from '@ltd/j-toml'
-import { ServiceError } from '../errors.js'
+import { ServiceError, systemCode } from '../errors.js'
+import { linesOf } from './lines.js'
+import { tables } from './settings.js'
 
 /** A configuration file as it was found. */
 export interface ConfigFile {
   readonly path: string
-  readonly text: string
-  /** Every value, by its dotted name in lower case. */
+  /** Every value, by its dotted name in lower case; a table that we don't know is one value. */
   readonly values: ReadonlyMap<string, unknown>
+  /** Names that stand there more than once, in different letter case: TOML allows it, Arc takes either. */
+  readonly repeated: readonly string[]
+  readonly lines: ReadonlyMap<string, readonly number[]>
 }
 
-/** Arc's places, in its order. A file that was named must be there; otherwise none is needed. */
-export function findConfigFile(options: { file?: string; cwd: string; home: string | undefined }): ConfigFile | null {
-  const { file, cwd, home } = options
-  if (file !== undefined) return readConfigFile(resolve(cwd, file))
-  for (const folder of [cwd, '/etc/arc', ...(home ? [join(home, '.arc')] : [])]) {
+/** Arc's folders, in its order. */
+export function searchFolders(cwd: string, home: string | undefined): string[] {
+  return [cwd, '/etc/arc', ...(home ? [join(home, '.arc')] : [])]
+}
+
+/**
+ * The first `arc.toml` in these folders, or none. Arc would take a file `arc` without an ending too, and so try to parse its own binary.
+ *
+ * @throws CONFIG_INVALID for one that can't be read or is not TOML
+ */
+export function findConfigFile(folders: readonly string[]): ConfigFile | null {
+  for (const folder of folders) {
     const path = join(folder, 'arc.toml')
-    if (statSync(path, { throwIfNoEntry: false })) return readConfigFile(path)
+    if (isThere(path)) return readConfigFile(path)
   }
   return null
 }
 
-function readConfigFile(path: string): ConfigFile {
-  let text: string
+/** A file that was named must be there. @throws CONFIG_INVALID */
+export function readConfigFile(path: string): ConfigFile {
+  let toml: string
   try {
-    text = readFileSync(path, 'utf8')
+    toml = readFileSync(resolve(path), 'utf8')
   } catch (error) {
-    throw new ServiceError('CONFIG_INVALID', `cannot read the configuration file ${path}: ${reason(error)}`, {
-      cause: error,
-    })
+    throw unreadable(path, error)
   }
-  return { path, text, values: parseToml(text, path) }
+  return parseConfig(toml, path)
 }
 
-/** @throws CONFIG_INVALID with the line */
-export function parseToml(text: string, path: string): ReadonlyMap<string, unknown> {
-  let root: Record<string, unknown>
+/** @throws CONFIG_INVALID with the line, which itself is not shown: a secret may stand in it */
+export function parseConfig(toml: string, path: string): ConfigFile {
+  // Editors on Windows put a byte order mark in front.
+  const source = toml.replace(/^\uFEFF/, '')
+  let root: object
   try {
-    root = TOML.parse(text, { joiner: '\n', bigint: false }) as Record<string, unknown>
+    root = TOML.parse(source, { joiner: '\n', bigint: false })
   } catch (error) {
-    throw new ServiceError('CONFIG_INVALID', `${path} is not TOML: ${reason(error)}`, { cause: error })
+    // The parser's message ends with the text of the line, so neither it nor the error as a cause may go on.
+    const { message } = error as Error
+    const line = / at line (\d+)/.exec(message)?.[1]
+    const why = message.startsWith('Duplicate') ? 'this name is defined twice' : 'this line is not valid TOML'
+    throw new ServiceError('CONFIG_INVALID', `${path}:${line ?? '?'}: ${why}`)
   }
-  const values = new Map<string, unknown>()
-  flatten(root, '', values)
-  return values
+  const [values, repeated] = [new Map<string, unknown>(), [] as string[]]
+  flatten(root, '', values, repeated)
+  return { path, values, repeated, lines: linesOf(source) }
 }
 
-/** Line (from 1) where a key stands in its table, or undefined. */
-export function lineOf(text: string, name: string): number | undefined {
-  let table = ''
-  for (const [index, line] of text.split('\n').entries()) {
-    const heading = /^\s*\[\s*([^\][]+?)\s*\]/.exec(line)
-    if (heading) table = `${heading[1]?.toLowerCase()}.`
-    const assigned = /^\s*([A-Za-z0-9_.-]+)\s*=/.exec(line)
-    if (assigned && table + assigned[1]?.toLowerCase() === name) return index + 1
-  }
-  return undefined
-}
-
-function flatten(table: Record<string, unknown>, prefix: string, values: Map<string, unknown>): void {
+function flatten(table: object, prefix: string, values: Map<string, unknown>, repeated: string[]): void {
   for (const [name, value] of Object.entries(table)) {
-    const full = prefix + name.toLowerCase()
-    // The parser has classes of its own for dates and times; tables are what else is an object.
-    const isTable = typeof value === 'object' && value !== null && !Array.isArray(value) && !('toISOString' in value)
-    if (isTable) flatten(value as Record<string, unknown>, `${full}.`, values)
-    else values.set(full, value)
+    const key = prefix + name.toLowerCase()
+    if (tables.has(key) && isTable(value)) flatten(value, `${key}.`, values, repeated)
+    else if (values.has(key)) repeated.push(key)
+    else values.set(key, value)
   }
 }
 
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** The parser has classes of its own for dates and times; tables are what else is an object. */
+export function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('toJSON' in value)
+}
+
+/** `file:line`, with the line of the table where the name itself stands on none (an inline table). */
+export function placeOf(file: ConfigFile | null, name: string): string {
+  const names = name.split('.')
+  for (let depth = names.length; depth > 0; depth -= 1) {
+    const lines = file?.lines.get(names.slice(0, depth).join('.'))
+    if (lines) return `${file?.path}:${lines.join(',')}`
+  }
+  return `${file?.path}`
+}
+
+function isThere(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory()
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return false
+    throw unreadable(path, error)
+  }
+}
+
+function unreadable(path: string, error: unknown): ServiceError {
+  const why = systemCode(error) === 'ENOENT' ? 'there is no such file' : (error as Error).message
+  return new ServiceError('CONFIG_INVALID', `cannot read the configuration file ${path}: ${why}`, { cause: error })
 }

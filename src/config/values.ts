@@ -1,96 +1,82 @@
-import { distance } from 'fastest-levenshtein'
 import { ServiceError } from '../errors.js'
-import { type Key, type KeyName, keys, type Value } from './keys.js'
-import { type ConfigFile, lineOf } from './source.js'
-
-/** How near a known key must be to be worth naming, in edits. */
-const nearest = 4
+import { fromVariable, isSecret, type Key, keys, type Settings, settings, tables, variableOf } from './settings.js'
+import { showValue } from './show.js'
+import { type ConfigFile, placeOf } from './source.js'
+import { unknownNames } from './unknown.js'
 
 /** Environment over file over default, for every known key; all that is wrong is told at once. */
 export class Values {
-  readonly warnings: string[] = []
+  readonly warnings: string[]
+  /** What holds; a key whose value is wrong has its default, until `check` says so. */
+  readonly settings: Settings
   readonly #file: ConfigFile | null
   readonly #env: NodeJS.ProcessEnv
-  readonly #problems: string[] = []
+  readonly #given: Partial<Record<Key, unknown>> = {}
+  readonly #problems = new Map<string, string>()
 
   constructor(file: ConfigFile | null, env: NodeJS.ProcessEnv) {
     this.#file = file
     this.#env = env
-    this.#warnOfUnknown()
-  }
-
-  get<K extends KeyName>(name: K): Value<K> {
-    const key = keys[name] as unknown as Key<Value<K>>
-    const given = this.#given(name)
-    if (given === undefined) return key.fallback
-    const value = key.reader.read(given.value)
-    if (value !== undefined) return value
-    const shown = key.secret ? '***' : JSON.stringify(given.value)
-    this.#problems.push(`${given.where}: ${name} is ${shown}, expected ${key.reader.expected}`)
-    return key.fallback
+    this.warnings = unknownNames(file, env)
+    this.#findBrokenTables()
+    for (const key of keys) {
+      const [variable, inFile] = [this.#variable(key), file?.values.get(key)]
+      if (variable !== undefined) this.#given[key] = fromVariable(key, variable)
+      else if (inFile !== undefined) this.#given[key] = inFile
+    }
+    const parsed = settings.safeParse(this.#given)
+    for (const issue of parsed.error?.issues ?? []) this.refuse(issue.path[0] as Key, issue.message)
+    const wrong = new Set<string>(this.#problems.keys())
+    const right = Object.entries(this.#given).filter(([key]) => !wrong.has(key))
+    this.settings = parsed.data ?? settings.parse(Object.fromEntries(right))
   }
 
   /** Is the key set at all? */
-  has(name: KeyName): boolean {
-    return this.#given(name) !== undefined
+  has(key: Key): boolean {
+    return this.#given[key] !== undefined
   }
 
-  /** A problem with a value that its type alone does not show. */
-  refuse(name: KeyName, expected: string): void {
-    const given = this.#given(name)
-    const where = given?.where ?? 'default'
-    this.#problems.push(
-      `${where}: ${name} is ${JSON.stringify(given?.value ?? keys[name].fallback)}, expected ${expected}`,
-    )
+  /** Has nothing been found wrong with these keys? What depends on several is judged only then. */
+  holds(...some: Key[]): boolean {
+    return some.every((key) => !this.#problems.has(key))
   }
 
-  /** @throws CONFIG_INVALID with every problem found so far */
+  /** A problem with the value of a key, once. @param expected what it should be */
+  refuse(key: Key, expected: string): void {
+    if (this.#problems.has(key)) return
+    const value = this.has(key) ? this.#given[key] : this.settings[key]
+    this.#problems.set(key, `${this.#where(key)} is ${isSecret(key) ? '***' : showValue(value)}, expected ${expected}`)
+  }
+
+  /** @throws CONFIG_INVALID with every problem found, one a line; `problems` in its detail */
   check(): void {
-    if (this.#problems.length === 0) return
-    throw new ServiceError(
-      'CONFIG_INVALID',
-      `the configuration does not hold together:\n${this.#problems.map((problem) => `  ${problem}`).join('\n')}`,
-    )
+    const problems = [...this.#problems.values()]
+    if (problems.length === 0) return
+    throw new ServiceError('CONFIG_INVALID', ['the configuration cannot be used:', ...problems].join('\n  '), {
+      problems,
+    })
   }
 
-  #given(name: KeyName): { value: unknown; where: string } | undefined {
-    const variable = variableOf(name)
-    const fromEnv = this.#env[variable]
-    // An empty variable is an unset one, as for Arc.
-    if (fromEnv !== undefined && fromEnv !== '') return { value: fromEnv, where: `environment variable ${variable}` }
-    const value = this.#file?.values.get(name)
-    if (value === undefined || this.#file === null) return undefined
-    const line = lineOf(this.#file.text, name)
-    return { value, where: line === undefined ? this.#file.path : `${this.#file.path}:${line}` }
+  /** An empty variable is an unset one, as for Arc. */
+  #variable(key: Key): string | undefined {
+    return this.#env[variableOf(key)] || undefined
   }
 
-  /** Elsewhere Arc's own keys, and those of its later versions, are none of our business. */
-  #warnOfUnknown(): void {
-    for (const name of this.#file?.values.keys() ?? []) {
-      if (!name.startsWith('backup.') || name in keys) continue
-      const line = lineOf(this.#file?.text ?? '', name)
-      this.warnings.push(
-        `${this.#file?.path}${line === undefined ? '' : `:${line}`}: unknown key ${name}${suggest(name)}`,
-      )
+  #where(key: Key): string {
+    if (this.#variable(key) !== undefined) return `environment variable ${variableOf(key)} (${key})`
+    return this.has(key) ? `${placeOf(this.#file, key)}: ${key}` : `${key} (the default)`
+  }
+
+  #findBrokenTables(): void {
+    const { values, repeated } = this.#file ?? { values: new Map<string, unknown>(), repeated: [] }
+    for (const table of tables) {
+      if (!values.has(table)) continue
+      const shown = showValue(values.get(table))
+      this.#problems.set(table, `${placeOf(this.#file, table)}: ${table} is ${shown}, expected a table [${table}]`)
     }
-    for (const [variable, value] of Object.entries(this.#env)) {
-      const name = Object.keys(keys).find((known) => variableOf(known) === variable)
-      if (!variable.startsWith('ARC_BACKUP_') || value === '' || name) continue
-      this.warnings.push(
-        `environment variable ${variable} is unknown${suggest(`backup.${variable.slice(11).toLowerCase()}`, variableOf)}`,
-      )
+    for (const key of repeated.filter((one) => one in settings.shape)) {
+      const where = placeOf(this.#file, key)
+      this.#problems.set(key, `${where}: ${key} is set twice, expected once: capitals make no difference`)
     }
   }
-}
-
-function variableOf(name: string): string {
-  return `ARC_${name.toUpperCase().replaceAll('.', '_')}`
-}
-
-function suggest(name: string, spell = (known: string): string => known): string {
-  const [best] = Object.keys(keys)
-    .filter((known) => known.startsWith('backup.'))
-    .map((known) => ({ known, edits: distance(known, name) }))
-    .sort((a, b) => a.edits - b.edits)
-  return best && best.edits <= nearest ? `; did you mean ${spell(best.known)}?` : ''
 }
