@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
+import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
@@ -23,13 +24,15 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     await copyData(run, request, census)
     await lookAgain(run, census)
     judgeGaps(run)
+    // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
+    const synced = settle(run.target.sync?.())
     run.tracker.enter('metadata')
     const captured: CapturedFile[] = []
     if (request.includeMetadata) captured.push(...(await captureDatabases(run)))
     if (request.includeConfig) captured.push(...(await captureConfiguration(run)))
     run.progress.check()
     run.tracker.enter('sealing')
-    await seal(run, request, census, captured)
+    await seal(run, request, census, captured, synced)
     return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
   } catch (error) {
     await run.target.remove([`${run.backupId}/`])
@@ -102,14 +105,17 @@ async function seal(
   request: BackupRequest,
   census: Census,
   captured: readonly CapturedFile[],
+  synced: Promise<unknown>,
 ): Promise<void> {
   const { tracker } = run
   const sidecar = await writeSidecar(run, captured)
+  const failure = await synced
+  if (failure !== null) throw failure
   await run.target.sync?.()
   const manifest: Manifest = {
     version: run.settings.version,
     backup_id: run.backupId,
-    created_at: run.startedAt.toISOString(),
+    created_at: formatTime(run.startedAt),
     backup_type: 'full',
     ...census.totals(),
     skipped_files: tracker.skippedFiles,
@@ -128,4 +134,14 @@ async function seal(
     size: text.length,
     ifAbsent: true,
   })
+}
+
+/** Resolves with the failure or null, so that one that comes before anybody waits is not lost as an unhandled rejection. */
+async function settle(action: Promise<void> | undefined): Promise<unknown> {
+  try {
+    await action
+    return null
+  } catch (error) {
+    return error
+  }
 }

@@ -52,9 +52,7 @@ export async function listManifests(
       log.warn({ backup_id: id, err: error }, 'damaged manifest left out of the list')
     }
   }
-  manifests.sort((a, b) =>
-    a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : a.backup_id < b.backup_id ? 1 : -1,
-  )
+  manifests.sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || (a.backup_id < b.backup_id ? 1 : -1))
   return { manifests, warnings }
 }
 

@@ -8,8 +8,11 @@ import type { StoredFile } from '../stores/store.js'
 import type { ListedFile } from './inventory.js'
 import { excludeFrom } from './list-source.js'
 import type { Gap, RestoreRequest } from './operation.js'
+import { Inspection } from './precheck.js'
 import type { Run } from './run.js'
 import { sampleSize } from './tracker.js'
+
+const batchSize = 256
 
 /** A file of a backup that is no data: its place there, and what is on record of it. */
 export interface Part {
@@ -35,7 +38,8 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
   const contents = manifest.sidecar
     ? await readSidecar(run, manifest.sidecar, intake)
     : await readFolder(run, manifest, intake)
-  intake.flush()
+  await intake.flush()
+  await intake.inspection.finish()
   try {
     run.inventory.indexPaths()
   } catch (error) {
@@ -76,6 +80,7 @@ async function readSidecar(
     run.progress.check()
     entries += batch.length
     for (const entry of batch) take(entry, intake, parts)
+    await intake.flushFull()
   }
   const found = hash.digest('hex')
   if (found !== record.sha256) throw damaged(`its SHA-256 is ${found}, the manifest says ${record.sha256}`)
@@ -106,6 +111,7 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     if (kind === 'excluded') continue
     assertSafePath(name)
     intake.add(listed(name, kind, file))
+    await intake.flushFull()
     if (!name.endsWith('.parquet')) continue
     const key = `${databaseOf(name)}/${measurementOf(name)}`
     const tally = found.get(key) ?? { files: 0, bytes: 0 }
@@ -148,6 +154,7 @@ function compareCounts(
 class Intake {
   readonly databases = new Set<string>()
   readonly restoresData: boolean
+  readonly inspection: Inspection
   leftOut = 0
   readonly #run: Run
   readonly #scope: ReadonlySet<string> | null
@@ -156,6 +163,7 @@ class Intake {
 
   constructor(run: Run, request: RestoreRequest) {
     this.#run = run
+    this.inspection = new Inspection(run)
     this.restoresData = request.restoreData
     this.#scope = request.databases ? new Set(request.databases) : null
     this.#excluded = excludeFrom(run.settings)
@@ -176,12 +184,18 @@ class Intake {
     this.#batch.push(file)
     this.#run.tracker.totalFiles += 1
     this.#run.tracker.totalBytes += file.size
-    if (this.#batch.length >= 256) this.flush()
   }
 
-  flush(): void {
-    this.#run.inventory.add(this.#batch)
+  /** Passes on what is enough for a task. */
+  async flushFull(): Promise<void> {
+    if (this.#batch.length >= batchSize) await this.flush()
+  }
+
+  async flush(): Promise<void> {
+    const batch = this.#batch
     this.#batch = []
+    this.#run.inventory.add(batch)
+    await this.inspection.add(batch)
   }
 
   /** Would this file land in a folder that Arc or we keep inside the storage root? */

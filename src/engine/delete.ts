@@ -27,7 +27,7 @@ async function removeFiles(target: Store, pool: Pool, id: string): Promise<void>
 
 async function* pathsOf(target: Store, id: string): AsyncGenerator<string[], void, undefined> {
   let paths: string[] = []
-  for await (const { path } of target.list(id)) {
+  for await (const { path } of target.list(id, { namesOnly: true })) {
     paths.push(path)
     if (paths.length < pathsPerTask) continue
     yield paths

@@ -10,29 +10,43 @@ const filesPerTask = 256
 const failuresLookedAt = 10_000
 
 /**
- * Live Parquet files of the restored databases that the backup does not have. They matter: raw files that Arc has compacted since come back beside the
- * compacted output, and every count is doubled. `replace` moves them aside, on record; `merge` leaves them and says where both lie.
+ * Notes live Parquet files of the restored databases that the backup does not have. Before anything is written: what Arc flushes while the restore runs
+ * is newer than the backup, and stays.
  */
-export async function settleExtras(
-  run: Run,
-  mode: RestoreRequest['mode'],
-  databases: ReadonlySet<string>,
-): Promise<void> {
-  const incomplete = new Set(failedPaths(run).map(databaseOf))
-  let aside: CopyItem[] = []
-  const partitions = new Set<string>()
-  for await (const { path } of filesOf(run, [...databases])) {
-    if (classify(path) !== 'parquet' || path.startsWith('_schema/') || run.inventory.has(path)) continue
-    if (mode === 'replace' && !incomplete.has(databaseOf(path))) {
-      aside.push({ path, to: hiddenName(path, run.id, 'replaced') })
-      if (aside.length >= filesPerTask) aside = await moveAside(run, aside)
-      continue
-    }
-    const partition = dayPartitionOf(path)
-    if (partition && partitions.size < sampleSize && run.inventory.hasBelow(`${partition}/`)) partitions.add(partition)
-    update(run, { keptFiles: 1, replacedFiles: 0 }, [...partitions])
+export async function findExtras(run: Run, databases: ReadonlySet<string>): Promise<void> {
+  let found: string[] = []
+  for await (const { path } of filesOf(run, [...databases], true)) {
+    if (path.startsWith('_') || classify(path) !== 'parquet' || run.inventory.has(path)) continue
+    found.push(path)
+    if (found.length < filesPerTask) continue
+    run.progress.check()
+    run.inventory.addExtras(found)
+    found = []
   }
-  await moveAside(run, aside)
+  run.inventory.addExtras(found)
+}
+
+/**
+ * What becomes of the extras, after the switch. They matter: raw files that Arc has compacted since come back beside the compacted output, and every
+ * count is doubled. `replace` moves them aside, on record; `merge` leaves them and says where both lie.
+ */
+export async function settleExtras(run: Run, mode: RestoreRequest['mode']): Promise<void> {
+  const incomplete = new Set(failedPaths(run).map(databaseOf))
+  const partitions = new Set<string>()
+  for (const paths of run.inventory.extras()) {
+    const aside = mode === 'replace' ? paths.filter((path) => !incomplete.has(databaseOf(path))) : []
+    await moveAside(
+      run,
+      aside.map((path) => ({ path, to: hiddenName(path, run.id, 'replaced') })),
+    )
+    const kept = mode === 'replace' ? paths.filter((path) => incomplete.has(databaseOf(path))) : paths
+    for (const path of kept) {
+      const partition = dayPartitionOf(path)
+      if (partition && partitions.size < sampleSize && run.inventory.hasBelow(`${partition}/`))
+        partitions.add(partition)
+    }
+    update(run, { keptFiles: kept.length, replacedFiles: 0 }, [...partitions])
+  }
   explain(run, mode, incomplete)
 }
 
@@ -41,8 +55,8 @@ function failedPaths(run: Run): string[] {
   return run.inventory.failures(failuresLookedAt).map(({ path }) => path)
 }
 
-async function moveAside(run: Run, items: CopyItem[]): Promise<CopyItem[]> {
-  if (items.length === 0) return []
+async function moveAside(run: Run, items: readonly CopyItem[]): Promise<void> {
+  if (items.length === 0) return
   run.journal.recordMovedAside(
     run.id,
     items.map(({ path, to }) => ({ path, hidden: to })),
@@ -54,7 +68,6 @@ async function moveAside(run: Run, items: CopyItem[]): Promise<CopyItem[]> {
       run.tracker.warn(`${items[index]?.path} was not moved aside: ${failure.message}`)
     else update(run, { keptFiles: 0, replacedFiles: 1 })
   }
-  return []
 }
 
 function update(

@@ -71,6 +71,7 @@ export class Inventory {
     this.#db.exec(`CREATE TABLE IF NOT EXISTS files (
       id INTEGER PRIMARY KEY, path TEXT NOT NULL, auxiliary INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER, sha256 TEXT,
       state INTEGER NOT NULL DEFAULT 0, code TEXT, message TEXT);
+      CREATE TABLE IF NOT EXISTS extras (id INTEGER PRIMARY KEY, path TEXT NOT NULL);
       CREATE INDEX IF NOT EXISTS failed_files ON files (id) WHERE ${failedState}`)
     this.#insert = this.#db.prepare(
       'INSERT INTO files (path, auxiliary, size, mtime_ns, sha256) VALUES (?, ?, ?, ?, ?)',
@@ -166,6 +167,24 @@ export class Inventory {
   /** Is there a file below this folder (ending in `/`)? */
   hasBelow(folder: string): boolean {
     return this.#below.get(folder, `${folder.slice(0, -1)}0`) !== undefined
+  }
+
+  /** Live files that the backup does not have. */
+  addExtras(paths: readonly string[]): void {
+    const insert = this.#db.prepare('INSERT INTO extras (path) VALUES (?)')
+    this.#transaction(() => {
+      for (const path of paths) insert.run(path)
+    })
+  }
+
+  *extras(): Generator<string[], void, undefined> {
+    const select = this.#db.prepare('SELECT id, path FROM extras WHERE id > ? ORDER BY id LIMIT ?')
+    for (let after = 0; ; ) {
+      const page = select.all(after, rowsPerPage) as { id: number; path: string }[]
+      if (page.length === 0) return
+      yield page.map(({ path }) => path)
+      after = page.at(-1)?.id ?? after
+    }
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from 'node:path'
 import { isServiceError, ServiceError } from '../errors.js'
 import { classify, databaseOf, isExcludedFolder } from '../format/data-path.js'
-import type { Store, StoredFile } from '../stores/store.js'
+import type { ListOptions, Store, StoredFile } from '../stores/store.js'
 import type { Listing } from './chunks.js'
 import type { ListedFile } from './inventory.js'
 import type { Run } from './run.js'
@@ -47,8 +47,9 @@ export async function listSource(run: Run, listing: Listing, databases: readonly
 export async function* filesOf(
   run: Run,
   databases: readonly string[] | undefined,
+  namesOnly = false,
 ): AsyncGenerator<StoredFile, void, undefined> {
-  const options = { exclude: excludeFrom(run.settings) }
+  const options: ListOptions = { exclude: excludeFrom(run.settings), ...(namesOnly && { namesOnly }) }
   if (databases === undefined) {
     yield* run.storage.list('', options)
     return
@@ -65,7 +66,7 @@ export async function* filesOf(
 async function* listIfThere(
   store: Store,
   prefix: string,
-  options: { exclude: (path: string) => boolean },
+  options: ListOptions,
 ): AsyncGenerator<StoredFile, void, undefined> {
   try {
     yield* store.list(prefix, options)

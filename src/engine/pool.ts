@@ -32,7 +32,7 @@ export function openPool(options: PoolOptions): Pool {
     atomics: 'disabled',
     workerData: { stores: options.stores },
   })
-  const metadata = new Piscina({ filename: entry('metadata'), minThreads: 0, maxThreads: 1, atomics: 'disabled' })
+  const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
   return {
     workers: options.workers,
     transfer: (task) => files.run(task),

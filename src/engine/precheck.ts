@@ -2,8 +2,6 @@ import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromFailure, ServiceError, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
-import { chunkRows, completeListing } from './chunks.js'
-import { runLanes } from './lanes.js'
 import { type Run, storeNames } from './run.js'
 
 export interface Owner {
@@ -39,21 +37,46 @@ async function ownerOf(folder: string): Promise<Owner> {
 
 /**
  * Looks at every file before the first one is written: names in a backup are untrusted. A link, a device or a folder that leads out of its root refuses the
- * whole restore; a file that is merely missing does not.
+ * whole restore; a file that is merely missing does not. Runs in the threads while the list is still being read.
  */
-export async function inspectFiles(run: Run): Promise<void> {
-  await runLanes(run.pool.workers * 2, chunkRows(run.inventory, completeListing()), async (rows) => {
-    const items = rows.map(({ path }) => ({ path: `${run.backupId}/${backupPaths.data}${path}`, to: path }))
-    const results = await run.pool.transfer({
+export class Inspection {
+  readonly #run: Run
+  readonly #tasks = new Set<Promise<void>>()
+  #refused: unknown = null
+
+  constructor(run: Run) {
+    this.#run = run
+  }
+
+  /** Resolves when there is room for more. */
+  async add(files: readonly { readonly path: string }[]): Promise<void> {
+    const task = this.#inspect(files)
+      .catch((error: unknown) => {
+        this.#refused ??= error
+      })
+      .finally(() => this.#tasks.delete(task))
+    this.#tasks.add(task)
+    if (this.#tasks.size >= this.#run.pool.workers * 2) await Promise.race(this.#tasks)
+  }
+
+  /** @throws PATH_UNSAFE */
+  async finish(): Promise<void> {
+    await Promise.all(this.#tasks)
+    if (this.#refused !== null) throw this.#refused
+  }
+
+  async #inspect(files: readonly { readonly path: string }[]): Promise<void> {
+    const { backupId, pool, progress } = this.#run
+    const results = await pool.transfer({
       kind: 'inspect',
       from: storeNames.target,
       to: storeNames.storage,
-      items,
-      progress: run.progress.buffer,
+      items: files.map(({ path }) => ({ path: `${backupId}/${backupPaths.data}${path}`, to: path })),
+      progress: progress.buffer,
     })
     const refused = results.find(({ failure }) => failure && failure.code !== 'STORE_NOT_FOUND')?.failure
     if (refused) throw fromFailure(refused)
-  })
+  }
 }
 
 /** @throws STORE_FULL, before anything is written, where the files would not find room beside those that they are to replace. */

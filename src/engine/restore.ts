@@ -2,14 +2,14 @@ import { ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
 import { completeListing } from './chunks.js'
-import { readContents } from './contents.js'
+import { type Part, readContents } from './contents.js'
 import { copyFiles } from './copy-files.js'
-import { settleExtras } from './extras.js'
+import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
 import type { InventoryRow } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkSpace, inspectFiles, type Owner } from './precheck.js'
+import { checkOwner, checkSpace, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import { hiddenName } from './stage-name.js'
 import { sampleSize } from './tracker.js'
@@ -27,12 +27,12 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   tracker.restore = { ...tracker.restore, verified: contents.verified }
   tracker.enter('checking')
   const owner = await checkOwner(run)
-  await inspectFiles(run)
   await checkSpace(run, request.staging)
-  const parts = await stageParts(run, request, contents.parts)
+  await findExtras(run, contents.databases)
+  let parts: readonly StagedPart[] = []
   let staged = false
   try {
-    await stage(run, request, owner)
+    parts = await stage(run, request, owner, contents.parts)
     if (request.allOrNothing && countMissing(run, contents.missing) > 0) throw incomplete(run)
     run.progress.check()
     tracker.enter('syncing')
@@ -42,16 +42,24 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   } finally {
     if (!staged && request.staging === 'all') await unstage(run)
   }
-  await switchIn(run, request, contents.databases, parts, owner)
+  await switchIn(run, request, parts, owner)
   if (countMissing(run, contents.missing) > 0) throw incomplete(run)
   return 'completed'
 }
 
 /** Writes every file under its hidden name (`staging: all`), or each one to its place once it is proven (`file`). */
-async function stage(run: Run, request: RestoreRequest, owner: Owner | undefined): Promise<void> {
+async function stage(
+  run: Run,
+  request: RestoreRequest,
+  owner: Owner | undefined,
+  parts: readonly Part[],
+): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
   const inPlace = request.staging === 'file'
-  await copyFiles(run, completeListing(), {
+  // One by one, live files change from here on: everything else is proven first.
+  const early = inPlace ? await stageParts(run, request, parts) : null
+  const proven = early ?? stageParts(run, request, parts)
+  const copied = copyFiles(run, completeListing(), {
     from: storeNames.target,
     to: storeNames.storage,
     direct: !inPlace,
@@ -64,12 +72,14 @@ async function stage(run: Run, request: RestoreRequest, owner: Owner | undefined
       ...(row.mtimeNs !== null && { mtimeNs: row.mtimeNs }),
     }),
   })
+  await Promise.allSettled([proven, copied])
+  await copied
+  return proven
 }
 
 async function switchIn(
   run: Run,
   request: RestoreRequest,
-  databases: ReadonlySet<string>,
   parts: readonly StagedPart[],
   owner: Owner | undefined,
 ): Promise<void> {
@@ -78,7 +88,7 @@ async function switchIn(
     if (request.staging === 'all') {
       await runLanes(run.pool.workers, run.inventory.pages('done'), async (rows) => rename(run, rows))
     }
-    await settleExtras(run, request.mode, databases)
+    await settleExtras(run, request.mode)
     await run.storage.sync?.()
   }
   await installDatabases(run, parts, owner)

@@ -42,7 +42,7 @@ export async function* listFolder(
       }
       stats += 1
       if (stats % statsPerTurn === 0) await nextTurn()
-      const file = lookAt(root, entry.path)
+      const file = options.namesOnly ? { path: entry.path, size: 0, mtimeNs: 0n } : lookAt(root, entry.path)
       if (file) yield file
     }
     if (options.depth === 1) return
