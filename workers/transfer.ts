@@ -1,5 +1,7 @@
 import { workerData } from 'node:worker_threads'
 import { type TransferResult, type TransferTask, transfer } from '../src/engine/transfer.js'
+import { type ListOutcome, type ListTask, listLevel } from '../src/engine/walk.js'
+import { toFailure } from '../src/errors.js'
 import { openStore, type StoreConfig } from '../src/stores/open.js'
 import type { Store } from '../src/stores/store.js'
 
@@ -25,7 +27,12 @@ function storeByName(stores: TransferThreadData['stores'], name: string): Promis
 }
 
 /** Thread entry: one task in, one result for each of its items out. Never throws for a failed file. */
-export default function runTransfer(task: TransferTask): Promise<TransferResult[]> {
+export default async function runTask(task: TransferTask | ListTask): Promise<TransferResult[] | ListOutcome> {
   const { stores } = configuration()
-  return transfer(task, async (name) => storeByName(stores, name))
+  if (task.kind !== 'list') return transfer(task, async (name) => storeByName(stores, name))
+  try {
+    return { level: await listLevel(task, await storeByName(stores, task.store)) }
+  } catch (error) {
+    return { failure: toFailure(error) }
+  }
 }

@@ -1,12 +1,11 @@
 import { classify, databaseOf, dayPartitionOf } from '../format/data-path.js'
-import { filesOf } from './list-source.js'
+import { walkSource } from './list-source.js'
 import type { RestoreRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
 import { hiddenName } from './stage-name.js'
 import { sampleSize } from './tracker.js'
 import type { CopyItem } from './transfer.js'
 
-const filesPerTask = 256
 const failuresLookedAt = 10_000
 
 /**
@@ -14,16 +13,12 @@ const failuresLookedAt = 10_000
  * is newer than the backup, and stays.
  */
 export async function findExtras(run: Run, databases: ReadonlySet<string>): Promise<void> {
-  let found: string[] = []
-  for await (const { path } of filesOf(run, [...databases], true)) {
-    if (path.startsWith('_') || classify(path) !== 'parquet' || run.inventory.has(path)) continue
-    found.push(path)
-    if (found.length < filesPerTask) continue
+  await walkSource(run, [...databases], true, (files) => {
     run.progress.check()
-    run.inventory.addExtras(found)
-    found = []
-  }
-  run.inventory.addExtras(found)
+    const isExtra = (path: string): boolean =>
+      !path.startsWith('_') && classify(path) === 'parquet' && !run.inventory.has(path)
+    run.inventory.addExtras(files.map(({ path }) => path).filter(isExtra))
+  })
 }
 
 /**

@@ -1,12 +1,12 @@
 import { isAbsolute, relative } from 'node:path'
-import { isServiceError, ServiceError } from '../errors.js'
-import { classify, databaseOf, isExcludedFolder } from '../format/data-path.js'
-import type { ListOptions, Store, StoredFile } from '../stores/store.js'
+import { ServiceError } from '../errors.js'
+import { classify, databaseOf } from '../format/data-path.js'
+import type { Store } from '../stores/store.js'
 import type { Listing } from './chunks.js'
 import type { ListedFile } from './inventory.js'
-import type { Run } from './run.js'
+import { type Run, storeNames } from './run.js'
+import { type FoundFile, isLeftOut, walk } from './walk.js'
 
-const batchSize = 256
 /** How often the space at the destination is compared with what is listed so far, in files. */
 const filesPerSpaceCheck = 4096
 /** Space that is left alone for the sidecar, the manifest and `arc.db`, in bytes. */
@@ -15,26 +15,20 @@ const reserve = 16 << 20
 /** Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one. */
 export async function listSource(run: Run, listing: Listing, databases: readonly string[] | undefined): Promise<void> {
   try {
-    let batch: ListedFile[] = []
-    let listed = 0
-    const flush = (): void => {
+    let checkedAt = 0
+    await walkSource(run, databases, false, async (files) => {
+      const batch = files.map(
+        ({ path, size, mtimeNs }): ListedFile => ({ path, kind: kindOf(path), size, mtimeNs, sha256: null }),
+      )
       run.inventory.add(batch)
-      for (const file of batch) run.tracker.totalBytes += file.size
+      for (const { size } of batch) run.tracker.totalBytes += size
       run.tracker.totalFiles += batch.length
-      batch = []
       listing.advance()
-    }
-    for await (const { path, size, mtimeNs } of filesOf(run, databases)) {
-      const kind = classify(path)
-      if (kind === 'excluded') continue
-      batch.push({ path, kind, size, mtimeNs, sha256: null })
-      listed += 1
-      if (batch.length < batchSize) continue
-      flush()
       run.progress.check()
-      if (listed % filesPerSpaceCheck < batchSize) await checkSpace(run)
-    }
-    flush()
+      if (run.tracker.totalFiles - checkedAt < filesPerSpaceCheck) return
+      checkedAt = run.tracker.totalFiles
+      await checkSpace(run)
+    })
     await checkSpace(run)
     run.tracker.totalsKnown = true
     listing.finish()
@@ -43,43 +37,37 @@ export async function listSource(run: Run, listing: Listing, databases: readonly
   }
 }
 
-/** Live files that a backup holds, or those of some databases. */
-export async function* filesOf(
+/**
+ * Live files that a backup holds, or those of some databases, in batches.
+ *
+ * @throws STORE_NOT_FOUND where there is no storage root
+ */
+export async function walkSource(
   run: Run,
   databases: readonly string[] | undefined,
-  namesOnly = false,
-): AsyncGenerator<StoredFile, void, undefined> {
-  const options: ListOptions = { exclude: excludeFrom(run.settings), ...(namesOnly && { namesOnly }) }
+  namesOnly: boolean,
+  found: (files: FoundFile[]) => Promise<void> | void,
+): Promise<void> {
+  const excluded = [...excludedInside(run.settings)]
+  const task = { store: storeNames.storage, excluded, namesOnly }
   if (databases === undefined) {
-    yield* run.storage.list('', options)
+    for await (const _ of run.storage.list('', { depth: 1 })) break
+    await walk(run.pool, { ...task, folders: [''] }, found)
     return
   }
   const wanted = new Set(databases)
-  for (const database of databases) yield* listIfThere(run.storage, database, options)
-  for (const shared of ['_schema', '_compaction_state']) {
-    for await (const file of listIfThere(run.storage, shared, options)) {
-      if (wanted.has(databaseOf(file.path))) yield file
-    }
-  }
+  await walk(run.pool, { ...task, folders: [...databases, '_schema', '_compaction_state'] }, async (files) => {
+    const inScope = files.filter(({ path }) => wanted.has(databaseOf(path)))
+    if (inScope.length > 0) await found(inScope)
+  })
 }
 
-async function* listIfThere(
-  store: Store,
-  prefix: string,
-  options: ListOptions,
-): AsyncGenerator<StoredFile, void, undefined> {
-  try {
-    yield* store.list(prefix, options)
-  } catch (error) {
-    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
-  }
+function kindOf(path: string): ListedFile['kind'] {
+  return classify(path) === 'parquet' ? 'parquet' : 'auxiliary'
 }
 
 /** Names of the databases that lie in the storage now. */
-export async function knownDatabases(
-  storage: Store,
-  settings: { storagePath: string; excluded: readonly string[] },
-): Promise<string[]> {
+export async function knownDatabases(storage: Store, settings: ExcludedPaths): Promise<string[]> {
   const found: string[] = []
   const exclude = excludeFrom(settings)
   for await (const entry of storage.list('', { depth: 1, exclude })) {
@@ -88,15 +76,21 @@ export async function knownDatabases(
   return found
 }
 
-/** What is never listed: Arc's temporary names, and the folders of Arc and of ours that lie inside the storage root. */
-export function excludeFrom(settings: { storagePath: string; excluded: readonly string[] }): (path: string) => boolean {
-  const inside = new Set<string>()
-  for (const path of settings.excluded) {
-    const name = relative(settings.storagePath, path)
-    if (name !== '' && !name.startsWith('..') && !isAbsolute(name)) inside.add(name)
-  }
-  return (path) =>
-    path.endsWith('/') ? isExcludedFolder(path) || inside.has(path.slice(0, -1)) : inside.size > 0 && inside.has(path)
+/** Is this path (a folder's ends in a slash) never listed: one of Arc's temporary names, or a folder of Arc's or ours inside the storage root? */
+export function excludeFrom(settings: ExcludedPaths): (path: string) => boolean {
+  const inside = excludedInside(settings)
+  return (path) => isLeftOut(path, inside)
+}
+
+interface ExcludedPaths {
+  readonly storagePath: string
+  /** Absolute. */
+  readonly excluded: readonly string[]
+}
+
+function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
+  const names = excluded.map((path) => relative(storagePath, path))
+  return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))
 }
 
 async function checkSpace(run: Run): Promise<void> {

@@ -1,14 +1,18 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
+import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
 import type { TransferResult, TransferTask } from './transfer.js'
+import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 
 /** Runs tasks elsewhere. The only file that knows that "elsewhere" is threads of this process. */
 export interface Pool {
   /** Threads that move files. */
   readonly workers: number
   transfer(task: TransferTask): Promise<TransferResult[]>
+  /** @throws what the store failed with */
+  list(task: ListTask): Promise<ListedLevel>
   metadata(task: MetadataTask): Promise<MetadataOutcome>
   /** Ends the threads; tasks still running are cut off. */
   close(): Promise<void>
@@ -36,6 +40,11 @@ export function openPool(options: PoolOptions): Pool {
   return {
     workers: options.workers,
     transfer: (task) => files.run(task),
+    list: async (task) => {
+      const outcome: ListOutcome = await files.run(task)
+      if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
     metadata: (task) => metadata.run(task),
     close: async () => {
       await Promise.all([files.destroy(), metadata.destroy()])

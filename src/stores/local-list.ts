@@ -13,21 +13,15 @@ const foldersPerCall = 32
 /** `lstat` calls between two turns of the event loop: 256 are about 1 ms. */
 const statsPerTurn = 256
 
-/** Every regular file below `root`/`prefix`; see `Store.list`. */
-export async function* listFolder(
+/** Every regular file below some folders of `root`; see `Store.list`. */
+export async function* listFolders(
   root: string,
-  prefix: string,
+  from: readonly string[],
   options: ListOptions = {},
 ): AsyncGenerator<StoredFile, void, undefined> {
-  const start = prefix === '' ? root : `${root}/${prefix}`
-  try {
-    if (!statSync(start).isDirectory()) {
-      throw new ServiceError('STORE_NOT_FOUND', `cannot list ${start}: it is a file, not a folder`, { verb: 'list' })
-    }
-  } catch (error) {
-    throw localFailure(error, 'list', prefix, root)
-  }
-  const folders = [prefix]
+  const [first] = from
+  if (first !== undefined && from.length === 1) checkFolder(root, first)
+  const folders = [...from]
   let stats = 0
   while (folders.length > 0) {
     const set = folders.splice(-foldersPerCall)
@@ -45,7 +39,16 @@ export async function* listFolder(
       const file = options.namesOnly ? { path: entry.path, size: 0, mtimeNs: 0n } : lookAt(root, entry.path)
       if (file) yield file
     }
-    if (options.depth === 1) return
+  }
+}
+
+function checkFolder(root: string, prefix: string): void {
+  const start = prefix === '' ? root : `${root}/${prefix}`
+  try {
+    if (statSync(start).isDirectory()) return
+    throw new ServiceError('STORE_NOT_FOUND', `cannot list ${start}: it is a file, not a folder`, { verb: 'list' })
+  } catch (error) {
+    throw localFailure(error, 'list', prefix, root)
   }
 }
 

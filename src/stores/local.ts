@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile, makeFolders, temporaryName } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
-import { listFolder } from './local-list.js'
+import { listFolders } from './local-list.js'
 import { checkPath } from './path.js'
 import type { Copied, CopyOptions, ListOptions, ReadOptions, Space, Store, StoredFile, WriteOptions } from './store.js'
 
@@ -23,8 +23,10 @@ export class LocalStore implements Store {
     this.url = root
   }
 
-  list(prefix: string, options?: ListOptions): AsyncIterable<StoredFile> {
-    return listFolder(this.url, prefix === '' ? '' : checkPath(prefix), options)
+  list(prefix: string | readonly string[], options?: ListOptions): AsyncIterable<StoredFile> {
+    const folders = typeof prefix === 'string' ? [prefix] : prefix
+    for (const folder of folders) if (folder !== '') checkPath(folder)
+    return listFolders(this.url, folders, options)
   }
 
   async stat(path: string): Promise<StoredFile> {

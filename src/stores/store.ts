@@ -82,10 +82,11 @@ export interface Store {
   readonly url: string
 
   /**
-   * Every file below the folder `prefix` ('' for all), in no particular order, never all held in memory. Links, devices and
-   * sockets are not files. A folder that vanishes while it is walked is skipped; a root that is not there is STORE_NOT_FOUND.
+   * Every file below the folder `prefix` ('' for all; or below several), in no particular order, never all held in memory. Links, devices and
+   * sockets are not files. A folder that vanishes while it is walked is skipped; a single
+   * folder that is not there from the start is STORE_NOT_FOUND.
    */
-  list(prefix: string, options?: ListOptions): AsyncIterable<StoredFile>
+  list(prefix: string | readonly string[], options?: ListOptions): AsyncIterable<StoredFile>
 
   /** Rejects with STORE_NOT_FOUND. */
   stat(path: string): Promise<StoredFile>

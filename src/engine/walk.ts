@@ -1,0 +1,102 @@
+import type { Failure } from '../errors.js'
+import { classify, isExcludedFolder } from '../format/data-path.js'
+import type { Store } from '../stores/store.js'
+import { runLanes } from './lanes.js'
+import type { Pool } from './pool.js'
+
+/** Folders that one task lists: of Arc's hourly ones that is some hundred files. */
+const foldersPerTask = 64
+
+/** One level of some folders, listed by a thread. */
+export interface ListTask {
+  readonly kind: 'list'
+  readonly store: string
+  readonly folders: readonly string[]
+  /** Paths that no backup holds; a folder's ends in no slash. */
+  readonly excluded: readonly string[]
+  readonly namesOnly: boolean
+}
+
+/** What such a task found, packed: strings and numbers of many files cross the thread boundary as a few values. */
+export interface ListedLevel {
+  /** Files of Arc, joined by NUL, which no path can hold. */
+  readonly paths: string
+  readonly sizes: Float64Array
+  readonly mtimesNs: BigInt64Array
+  readonly folders: readonly string[]
+}
+
+/** A failure as a value: its class and code would be lost at the thread boundary. */
+export type ListOutcome = { readonly level: ListedLevel } | { readonly failure: Failure }
+
+export interface FoundFile {
+  readonly path: string
+  readonly size: number
+  readonly mtimeNs: bigint
+}
+
+/** The thread's part: lists, and leaves out what no backup holds. */
+export async function listLevel(task: ListTask, store: Store): Promise<ListedLevel> {
+  const excluded = new Set(task.excluded)
+  const exclude = (path: string): boolean => isLeftOut(path, excluded)
+  const files: FoundFile[] = []
+  const folders: string[] = []
+  const options = { depth: 1, exclude, ...(task.namesOnly && { namesOnly: true as const }) } as const
+  for await (const entry of store.list(task.folders, options)) {
+    if (entry.folder) folders.push(entry.path)
+    else if (classify(entry.path) !== 'excluded') files.push(entry)
+  }
+  return {
+    paths: files.map(({ path }) => path).join('\0'),
+    sizes: Float64Array.from(files, ({ size }) => size),
+    mtimesNs: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
+    folders,
+  }
+}
+
+/** Is this path (a folder's ends in a slash) one that no backup holds? */
+export function isLeftOut(path: string, excluded: ReadonlySet<string>): boolean {
+  if (path.endsWith('/')) return isExcludedFolder(path) || excluded.has(path.slice(0, -1))
+  return excluded.size > 0 && excluded.has(path)
+}
+
+/**
+ * Walks down from some folders in the threads, several levels at once, and hands on what it finds. The main thread only keeps the folders still to be
+ * listed: listing there cost as much as all its other work for a backup of small files.
+ */
+export async function walk(
+  pool: Pool,
+  task: Omit<ListTask, 'kind'>,
+  found: (files: FoundFile[]) => Promise<void> | void,
+): Promise<void> {
+  const waiting = [...task.folders]
+  let running = 0
+  let wake = (): void => {}
+  async function* sets(): AsyncGenerator<string[], void, undefined> {
+    while (waiting.length > 0 || running > 0) {
+      if (waiting.length > 0) {
+        running += 1
+        // From the end: deep folders first, so that few wait.
+        yield waiting.splice(-foldersPerTask)
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+  }
+  await runLanes(pool.workers, sets(), async (folders) => {
+    try {
+      const level = await pool.list({ ...task, kind: 'list', folders })
+      waiting.push(...level.folders)
+      if (level.paths !== '') await found(unpack(level))
+    } finally {
+      running -= 1
+      wake()
+    }
+  })
+}
+
+function unpack({ paths, sizes, mtimesNs }: ListedLevel): FoundFile[] {
+  return paths.split('\0').map((path, index) => ({ path, size: sizes[index] ?? 0, mtimeNs: mtimesNs[index] ?? 0n }))
+}
