@@ -10,7 +10,7 @@ export function linesOf(toml: string): ReadonlyMap<string, readonly number[]> {
   const found = new Map<string, number[]>()
   let table: string[] = []
   let openQuote: string | undefined
-  for (const [index, line] of toml.split('\n').entries()) {
+  for (const [index, line] of toml.split(/\r?\n/).entries()) {
     if (openQuote !== undefined) {
       if (line.includes(openQuote)) openQuote = undefined
       continue

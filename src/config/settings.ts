@@ -74,10 +74,10 @@ export function variableOf(key: string): string {
   return `ARC_${key.toUpperCase().replaceAll('.', '_')}`
 }
 
-const booleans: Readonly<Record<string, boolean>> = {
-  ...Object.fromEntries(['1', 't', 'T', 'TRUE', 'true', 'True'].map((word) => [word, true])),
-  ...Object.fromEntries(['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false])),
-}
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false] as const),
+])
 
 /**
  * The text of a variable as the value that a file would hold. Go's forms of a boolean and decimal integers only: the rest stays a text, which the
@@ -85,7 +85,7 @@ const booleans: Readonly<Record<string, boolean>> = {
  */
 export function fromVariable(key: Key, written: string): unknown {
   const kind = innermost(settings.shape[key])
-  if (kind instanceof z.ZodBoolean) return booleans[written] ?? written
+  if (kind instanceof z.ZodBoolean) return booleans.get(written) ?? written
   if (kind instanceof z.ZodNumber && /^[+-]?\d{1,15}$/.test(written)) return Number(written)
   return written
 }

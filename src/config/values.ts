@@ -74,7 +74,7 @@ export class Values {
       const shown = showValue(values.get(table))
       this.#problems.set(table, `${placeOf(this.#file, table)}: ${table} is ${shown}, expected a table [${table}]`)
     }
-    for (const key of repeated.filter((one) => one in settings.shape)) {
+    for (const key of repeated.filter((one) => Object.hasOwn(settings.shape, one))) {
       const where = placeOf(this.#file, key)
       this.#problems.set(key, `${where}: ${key} is set twice, expected once: capitals make no difference`)
     }

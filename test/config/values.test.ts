@@ -1,0 +1,170 @@
+import t from 'tap'
+import { type Key, keys, settings, variableOf } from '../../src/config/settings.js'
+import { parseConfig } from '../../src/config/source.js'
+import { Values } from '../../src/config/values.js'
+import { isServiceError } from '../../src/errors.js'
+
+function problems(toml: string, env: NodeJS.ProcessEnv = {}): readonly string[] {
+  try {
+    new Values(parseConfig(toml, 'arc.toml'), env).check()
+    return []
+  } catch (error) {
+    if (isServiceError(error, 'CONFIG_INVALID')) return error.detail.problems as string[]
+    throw error
+  }
+}
+
+function tomlOf(key: Key, value: string): string {
+  const [, table, name] = /^(.*)\.(.*?)$/.exec(key) ?? []
+  return `[${table}]\n${name} = ${value}`
+}
+
+/** TOML values, and whether a text, a boolean or a whole number is what they are. */
+const samples = {
+  '"some words"': 'text',
+  true: 'flag',
+  '12': 'integer',
+  '1.5': 'none',
+  nan: 'none',
+  '[]': 'none',
+  '{}': 'none',
+  '2026-01-01': 'none',
+  '2026-01-01T00:00:00Z': 'none',
+} as const
+
+const flags = keys.filter((key) => key.endsWith('enabled') || key === 'backup.allow_unauthenticated')
+const integers = keys.filter((key) => /port|workers|cache_|read_timeout|idle_timeout/.test(key))
+
+t.test('each wrong type of each key is refused, by name and line', async (t) => {
+  t.equal(flags.length, 9)
+  t.equal(integers.length, 7)
+  for (const key of keys) {
+    const kind = flags.includes(key) ? 'flag' : integers.includes(key) ? 'integer' : 'text'
+    for (const [value, is] of Object.entries(samples)) {
+      if (is === kind) continue
+      const [problem, ...others] = problems(tomlOf(key, value))
+      t.match(problem, `arc.toml:2: ${key} is `, `${key} = ${value}`)
+      t.match(problem, ', expected ', problem ?? '')
+      t.strictSame(others, [])
+    }
+  }
+})
+
+t.test('values of the right type that are refused', async (t) => {
+  const wrong: [Key, ...string[]][] = [
+    ['server.port', '-1', '65536'],
+    ['backup.port', '-1', '65536'],
+    ['server.read_timeout', '0', '86401'],
+    ['server.idle_timeout', '0', '86401'],
+    ['log.level', '"loud"', '""'],
+    ['log.format', '"xml"'],
+    ['auth.db_path', '""'],
+    ['auth.cache_ttl', '-1'],
+    ['auth.max_cache_size', '0'],
+    ['auth.bootstrap_token', '"0123456789abcdef0123456789abcde"', '""'],
+    ['storage.backend', '"tape"', '""'],
+    ['storage.local_path', '""', '"a\\u0000b"', '"a\\u001bb"', '"a\\u202eb"'],
+    ['retention.db_path', '""'],
+    ['continuous_query.db_path', '""'],
+    ['iceberg.catalog_db_path', '""'],
+    ['backup.local_path', '""', '"a\\nb"'],
+    ['backup.state_path', '""'],
+    ['wal.directory', '"a\\u0000b"'],
+    ['backup.operation_timeout', '"0"', '"0s"', '"-1h"', '"2"', '"2 h"', '"two hours"', '"1d"', '""', '"600h"'],
+    ['backup.workers', '0', '257', '-1'],
+    ['backup.max_skipped', '"-1%"', '"101%"', '"10"', '"%"', '""', '"ten"', '10', '"1e1%"'],
+  ]
+  for (const [key, ...values] of wrong) {
+    for (const value of values) t.match(problems(tomlOf(key, value)), [`arc.toml:2: ${key} is `], `${key} = ${value}`)
+  }
+  t.match(problems('[storage]\nbackend = "tape"'), [/expected one of "local", "s3", "minio", "azure", "azblob"$/])
+})
+
+t.test('values that are taken', async (t) => {
+  const right: [Key, string, unknown][] = [
+    ['log.level', '" TRACE "', 'trace'],
+    ['backup.max_skipped', '"0"', 0],
+    ['backup.max_skipped', '0', 0],
+    ['backup.max_skipped', '"0%"', 0],
+    ['backup.max_skipped', '"100%"', 1],
+    ['backup.operation_timeout', '"45s"', 45_000],
+    ['backup.operation_timeout', '"90m"', 5_400_000],
+    ['backup.workers', '256', 256],
+    ['server.port', '0', 0],
+    ['wal.directory', '""', ''],
+  ]
+  for (const [key, value, expected] of right) {
+    const values = new Values(parseConfig(tomlOf(key, value), 'arc.toml'), {})
+    t.equal(values.settings[key], expected, `${key} = ${value}`)
+    values.check()
+  }
+})
+
+t.test('booleans and numbers of the environment: what Go takes, and nothing else', async (t) => {
+  for (const key of flags) {
+    const variable = variableOf(key)
+    for (const word of ['1', 't', 'T', 'TRUE', 'true', 'True'])
+      t.equal(new Values(null, { [variable]: word }).settings[key], true)
+    for (const word of ['0', 'f', 'F', 'FALSE', 'false', 'False'])
+      t.equal(new Values(null, { [variable]: word }).settings[key], false)
+    for (const word of ['yes', 'on', 'tRUE', ' true', 'toString']) {
+      t.match(problems('', { [variable]: word }), [
+        `environment variable ${variable} (${key}) is "${word}", expected true or false`,
+      ])
+    }
+  }
+  for (const key of integers) {
+    const variable = variableOf(key)
+    t.equal(new Values(null, { [variable]: '12' }).settings[key], 12)
+    for (const word of ['0x10', '1e1', '12 ', '1.0', 'twelve', '99999999999999999999']) {
+      t.match(problems('', { [variable]: word }), [
+        `environment variable ${variable} (${key}) is "${word}", expected a whole number`,
+      ])
+    }
+  }
+})
+
+t.test('a wrong value in the file does not matter where the environment has a right one', async (t) => {
+  t.strictSame(problems('[server]\nport = "x"', { ARC_SERVER_PORT: '1' }), [])
+  t.match(problems('[server]\nport = 1', { ARC_SERVER_PORT: 'x' }), [
+    'environment variable ARC_SERVER_PORT (server.port) is "x"',
+  ])
+})
+
+t.test('what should be a table', async (t) => {
+  t.match(problems('server = 5\n'), ['arc.toml:1: server is 5, expected a table [server]'])
+  t.match(problems('[[backup]]\nport = 1\n'), ['arc.toml:1: backup is an array, expected a table [backup]'])
+  t.match(problems('[tiered_storage]\ncold = "s3"\n'), [
+    'arc.toml:2: tiered_storage.cold is "s3", expected a table [tiered_storage.cold]',
+  ])
+  t.match(problems('[server.port]\n'), ['arc.toml:1: server.port is a table, expected a whole number'])
+})
+
+t.test('a name that stands twice in different case', async (t) => {
+  t.match(problems('[server]\nport = 1\nPORT = 2\n'), ['arc.toml:2,3: server.port is set twice, expected once'])
+  t.strictSame(problems('[mqtt]\na = 1\n[MQTT]\na = 2\n'), [], 'what we do not read is no problem of ours')
+  t.strictSame(problems('constructor = 1\nCONSTRUCTOR = 2\n'), [])
+  t.strictSame(problems('[server]\nport = 1\n[SERVER]\nhost = "::1"\n'), [], 'tables join')
+})
+
+t.test('the place of a value in an inline table is that of the table', async (t) => {
+  t.match(problems('# one\nserver = { port = "x" }'), ['arc.toml:2: server.port is "x"'])
+})
+
+t.test('a default can be refused too, and each key once', async (t) => {
+  const values = new Values(null, {})
+  values.refuse('storage.local_path', 'better')
+  values.refuse('storage.local_path', 'best')
+  t.notOk(values.holds('server.port', 'storage.local_path'))
+  t.throws(() => values.check(), {
+    message: /\n {2}storage.local_path \(the default\) is ".\/data\/arc", expected better$/,
+  })
+})
+
+t.test('the defaults are what the schema takes', async (t) => {
+  for (const key of keys) {
+    const value = new Values(null, {}).settings[key]
+    if (value === undefined || ['backup.operation_timeout', 'backup.max_skipped'].includes(key)) continue
+    t.ok(settings.shape[key].safeParse(value).success, key)
+  }
+})
