@@ -53,8 +53,8 @@ export function percentage() {
     .pipe(z.number().min(0, { error }).max(1, { error }))
 }
 
-/** A text that is never shown. */
+/** A text that is never shown; empty is not set, as for Arc. */
 export function secret(atLeast: number) {
   const error = `a text of at least ${atLeast} characters`
-  return z.string({ error }).min(atLeast, { error })
+  return z.string({ error }).refine((given) => given === '' || given.length >= atLeast, { error })
 }

@@ -49,7 +49,7 @@ export function loadConfig(options: LoadOptions = {}): Config {
       dbPath: toPath(settings['auth.db_path']),
       cacheTtlMs: settings['auth.cache_ttl'] * 1000,
       maxCacheSize: settings['auth.max_cache_size'],
-      bootstrapToken: token === undefined ? null : new Secret(token),
+      bootstrapToken: token ? new Secret(token) : null,
     },
     storage,
     databases,

@@ -135,6 +135,11 @@ t.test('all that is wrong is told at once, with file, line, key, value and what 
   t.equal((error.detail.problems as string[]).length, 4)
 })
 
+t.test('an empty bootstrap token is none', async (t) => {
+  const cwd = t.testdir({ 'arc.toml': '[auth]\nbootstrap_token = ""\n' })
+  t.equal(loadConfig({ cwd, env: {} }).auth.bootstrapToken, null)
+})
+
 t.test('a secret is nowhere to be seen', async (t) => {
   const sentinel = 'sentinel-7f3a-bootstrap-0123456789abcdef'
   const good = t.testdir({ 'arc.toml': `[auth]\nbootstrap_token = "${sentinel}"\n` })

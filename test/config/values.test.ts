@@ -61,7 +61,7 @@ t.test('values of the right type that are refused', async (t) => {
     ['auth.db_path', '""'],
     ['auth.cache_ttl', '-1'],
     ['auth.max_cache_size', '0'],
-    ['auth.bootstrap_token', '"0123456789abcdef0123456789abcde"', '""'],
+    ['auth.bootstrap_token', '"0123456789abcdef0123456789abcde"'],
     ['storage.backend', '"tape"', '""'],
     ['storage.local_path', '""', '"a\\u0000b"', '"a\\u001bb"', '"a\\u202eb"'],
     ['retention.db_path', '""'],
