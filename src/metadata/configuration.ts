@@ -1,48 +1,31 @@
-import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
-import { beforeRestoreName } from './before-restore.js'
-import { makeDurable } from './durable.js'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { keepFileBeforeRestore } from './before-restore.js'
+import { databaseFailure } from './failure.js'
+import { replaceFile } from './replace-file.js'
 
 /**
  * Puts a configuration file in its place by copy, sync and rename; mode and owner stay, a new file is 0600. The old text stays as `<to>.before-restore`.
  *
  * @returns path of the old file, or null where there was none
+ * @throws STORE_FULL, STORE_DENIED, STORE_NOT_FOUND, STORE_IO; the file is then as it was
  */
 export async function restoreConfiguration(options: { from: string; to: string }): Promise<{ before: string | null }> {
-  const { from } = options
-  // A link stays a link: what it points to is replaced.
-  const to = existsSync(options.to) ? realpathSync(options.to) : options.to
-  const temporary = `${to}.restore.part`
   try {
-    mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
-    copyFileSync(from, temporary)
+    // A link stays a link: what it points to is replaced.
+    const to = existsSync(options.to) ? realpathSync(options.to) : options.to
     const old = existsSync(to) ? statSync(to) : null
-    chmodSync(temporary, old ? old.mode & 0o7777 : 0o600)
-    if (old) chownSync(temporary, old.uid, old.gid)
-    makeDurable(temporary)
-    const before = old ? keepOld(to) : null
-    renameSync(temporary, to)
-    makeDurable(to)
+    let before: string | null = null
+    replaceFile({
+      from: options.from,
+      to,
+      mode: old ? old.mode & 0o7777 : 0o600,
+      owner: old ?? undefined,
+      beforeRename: () => {
+        if (old) before = keepFileBeforeRestore(to)
+      },
+    })
     return { before }
-  } finally {
-    rmSync(temporary, { force: true })
+  } catch (error) {
+    throw databaseFailure(error, 'restore', options.to)
   }
-}
-
-function keepOld(path: string): string {
-  const kept = beforeRestoreName(path)
-  copyFileSync(path, kept)
-  chmodSync(kept, 0o600)
-  makeDurable(kept)
-  return kept
 }

@@ -5,18 +5,26 @@ export function databaseFailure(error: unknown, verb: string, path: string): Ser
   if (error instanceof ServiceError) return error
   const code = systemCode(error) ?? ''
   const why = error instanceof Error ? error.message : String(error)
-  return new ServiceError(codeOf(code), `cannot ${verb} the SQLite database ${path}: ${why}`, { cause: error, path })
+  return new ServiceError(isBusy(error) ? 'SQLITE_BUSY' : codeOf(code), `cannot ${verb} ${path}: ${why}`, {
+    cause: error,
+    path,
+  })
+}
+
+/** Does another connection hold a lock that it will give back? PROTOCOL is what a race for the locks of a WAL ends in. */
+export function isBusy(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(systemCode(error) ?? '')
 }
 
 function codeOf(code: string) {
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'SQLITE_BUSY'
   if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) return 'SQLITE_INVALID'
   if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') return 'STORE_FULL'
   if (
     code.startsWith('SQLITE_CANTOPEN') ||
     code.startsWith('SQLITE_READONLY') ||
     code === 'EACCES' ||
-    code === 'EPERM'
+    code === 'EPERM' ||
+    code === 'EROFS'
   ) {
     return 'STORE_DENIED'
   }

@@ -1,14 +1,12 @@
-import { randomInt } from 'node:crypto'
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { existsSync, realpathSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { ServiceError, systemCode } from '../errors.js'
-import { beforeRestoreName } from './before-restore.js'
+import { isServiceError, ServiceError } from '../errors.js'
+import { beforeRestoreName, beforeRestorePart, keepBeforeRestore, keepFileBeforeRestore } from './before-restore.js'
 import { checkDatabase } from './check.js'
-import { makeDurable } from './durable.js'
+import { exchangeContent, makeWalDurable, schemaVersion } from './exchange.js'
 import { databaseFailure } from './failure.js'
-import { defaultDeadline, snapshotDatabase } from './snapshot.js'
+import { replaceFile } from './replace-file.js'
+import { copyPages, defaultDeadline, openSource, refuseEmpty, removeDatabase } from './snapshot.js'
 
 export interface RestoreDatabaseOptions {
   /** A proven copy that nobody else has open. */
@@ -21,128 +19,116 @@ export interface RestoreDatabaseOptions {
   readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
-const pause = 50
-
 /**
  * Puts `from` in the place of the live database `to`, whose old state stays as `<to>.before-restore`.
  *
- * Into a live database it goes by SQLite's online backup, in one step under SQLite's own locks, so that an Arc that has it open stays safe and sees the
- * restored rows without reopening. Where there is no sound database, the file is replaced by a rename.
+ * Into a live database it goes by SQLite's online backup, under SQLite's own locks, so that an Arc that has it open stays safe and sees the restored rows
+ * without reopening; so too into one with damaged pages, which Arc may well have open. Where SQLite can't open it at all, nobody else can: there the file
+ * is replaced by a rename.
  *
  * @returns path of the old state, or null where there was none
  * @throws SQLITE_INVALID, SQLITE_BUSY, INTEGRITY, STORE_FULL; the live database is then as it was
  */
 export async function restoreDatabase(options: RestoreDatabaseOptions): Promise<{ before: string | null }> {
-  const { from, to } = options
-  const deadlineMs = options.deadlineMs ?? defaultDeadline
+  const { from } = options
   checkDatabase(from)
   try {
-    if (!existsSync(to)) {
-      replaceFile(from, to, options.owner)
+    if (!existsSync(options.to)) {
+      replaceDatabase(options, options.to)
       return { before: null }
     }
-    const before = await keepOldState(to, deadlineMs)
-    if (before.sound) await writeInto(from, to, Date.now() + deadlineMs)
-    else replaceFile(from, to, options.owner)
-    return { before: before.path }
+    // A link stays a link: what it points to is replaced.
+    const to = realpathSync(options.to)
+    const deadlineMs = options.deadlineMs ?? defaultDeadline
+    const deadline = Date.now() + deadlineMs
+    const live = openLive(to, deadlineMs)
+    if (live) return { before: await restoreInto(live, options, deadline) }
+    const before = keepFileBeforeRestore(to)
+    replaceDatabase({ owner: statSync(to), ...options }, to)
+    return { before }
   } catch (error) {
-    throw databaseFailure(error, 'restore', to)
+    throw databaseFailure(error, 'restore', options.to)
   }
-}
-
-/** The old state, taken like any snapshot so that its WAL is in it; a file that is no sound database is kept as it is, with its WAL. */
-async function keepOldState(path: string, deadlineMs: number): Promise<{ path: string; sound: boolean }> {
-  const temporary = `${path}.before-restore.part`
-  try {
-    await snapshotDatabase({ path, to: temporary, deadlineMs })
-    const kept = beforeRestoreName(path)
-    renameSync(temporary, kept)
-    makeDurable(kept)
-    return { path: kept, sound: true }
-  } catch (error) {
-    if (!(error instanceof ServiceError && error.code === 'SQLITE_INVALID')) throw error
-  }
-  const kept = beforeRestoreName(path)
-  for (const end of ['', '-wal']) {
-    if (!existsSync(path + end)) continue
-    copyFileSync(path + end, kept + end)
-    chmodSync(kept + end, 0o600)
-    makeDurable(kept + end)
-  }
-  return { path: kept, sound: false }
 }
 
 /**
- * SQLite's backup resolves where another writer held the database, and has copied nothing. So the copy carries a mark that no writer touches, its
- * `user_version`: seen in the live database, it proves that the copy went in, whatever Arc has written since. Arc keeps none of its own.
+ * A connection to the live database, or null where that is none that SQLite can read. It is tried read-only first: a connection that may write takes the
+ * WAL of an unreadable file away when it closes, and that WAL may be all that is left.
  */
-async function writeInto(from: string, to: string, deadline: number): Promise<void> {
-  const source = new Database(from, { fileMustExist: true })
+function openLive(path: string, timeout: number): Database.Database | null {
   try {
-    const version = readVersion(source)
-    const mark = randomInt(1, 2 ** 31 - 1)
-    source.pragma(`user_version = ${mark}`)
-    while (!(await copyInto(source, to))) {
-      if (Date.now() > deadline) {
-        throw new ServiceError('SQLITE_BUSY', `cannot restore ${to}: another process holds it`, { path: to })
-      }
-      await sleep(pause)
+    refuseEmpty(path)
+    const probe = openSource(path, timeout)
+    try {
+      schemaVersion(probe)
+    } finally {
+      probe.close()
     }
-    confirm(to, mark, version, deadline)
-  } finally {
-    source.close()
-  }
-}
-
-/** Resolves with false where another writer held the database. */
-async function copyInto(source: Database.Database, to: string): Promise<boolean> {
-  try {
-    // All pages in one step: between steps a writer could make it start again.
-    const { totalPages } = await source.backup(to, { progress: () => 0x7fffffff })
-    return totalPages > 0
+    return new Database(path, { fileMustExist: true, timeout })
   } catch (error) {
-    if (systemCode(error)?.startsWith('SQLITE_BUSY')) return false
+    if (isServiceError(databaseFailure(error, 'open', path), 'SQLITE_INVALID')) return null
     throw error
   }
 }
 
-function confirm(to: string, mark: number, version: number, deadline: number): void {
-  const live = new Database(to, { fileMustExist: true, timeout: Math.max(1000, deadline - Date.now()) })
+async function restoreInto(
+  live: Database.Database,
+  options: RestoreDatabaseOptions,
+  deadline: number,
+): Promise<string> {
+  const before = beforeRestoreName(live.name)
+  const part = beforeRestorePart(live.name)
+  let kept = false
+  const keep = async () => {
+    await copyPages(live.name, part, deadline)
+    makeSingleFile(part)
+    keepBeforeRestore(live.name)
+    kept = true
+  }
   try {
-    const found = readVersion(live)
-    if (found !== mark) {
-      throw new ServiceError('INTEGRITY', `the restore of ${to} did not take effect`, {
-        path: to,
-        expected: mark,
-        found,
-      })
+    refuseOtherPageSize(options.from, live)
+    const version = schemaVersion(live)
+    try {
+      await exchangeContent(options.from, live, deadline, keep)
+    } catch (error) {
+      // The live database is as it was: a second copy of it would only take room, and the next try would make a third.
+      if (kept) rmSync(before, { force: true })
+      throw error
     }
-    live.pragma(`user_version = ${version}`)
-    const check = live.pragma('quick_check(1)', { simple: true })
-    if (check !== 'ok')
-      throw new ServiceError('INTEGRITY', `${to} is damaged after the restore: ${check}`, { path: to })
+    if (schemaVersion(live) === version) {
+      throw new ServiceError('INTEGRITY', `the restore of ${live.name} did not take effect`, { path: live.name })
+    }
+    makeWalDurable(live)
+    return before
   } finally {
+    removeDatabase(part)
     live.close()
   }
 }
 
-function readVersion(db: Database.Database): number {
-  return db.pragma('user_version', { simple: true }) as number
+/** SQLite's backup can't change the page size of a database in WAL mode, and calls it read-only. */
+function refuseOtherPageSize(from: string, live: Database.Database): void {
+  if (live.pragma('journal_mode', { simple: true }) !== 'wal') return
+  const source = new Database(from, { readonly: true })
+  const expected = live.pragma('page_size', { simple: true })
+  const found = source.pragma('page_size', { simple: true })
+  source.close()
+  if (expected === found) return
+  const why = `the backup has pages of ${found} bytes, the live database of ${expected}; stop Arc, move the file away and restore again`
+  throw new ServiceError('SQLITE_INVALID', `cannot restore ${live.name}: ${why}`, { path: live.name, expected, found })
 }
 
-/** By copy, sync and rename; the stale files of a database that could not be opened go, or SQLite would play them into the new one. */
-function replaceFile(from: string, to: string, owner: RestoreDatabaseOptions['owner']): void {
-  const temporary = `${to}.restore.part`
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
-  try {
-    copyFileSync(from, temporary)
-    chmodSync(temporary, 0o600)
-    if (owner) chownSync(temporary, owner.uid, owner.gid)
-    makeDurable(temporary)
+/** In WAL mode the first reader would make `-wal` and `-shm` beside it. Damaged pages stay as they are. */
+function makeSingleFile(path: string): void {
+  const db = new Database(path)
+  db.pragma('journal_mode = DELETE')
+  db.close()
+}
+
+/** The stale files of a database that could not be opened go, or SQLite would play them into the new one. */
+function replaceDatabase(options: RestoreDatabaseOptions, to: string): void {
+  const beforeRename = () => {
     for (const end of ['-wal', '-shm', '-journal']) rmSync(to + end, { force: true })
-    renameSync(temporary, to)
-    makeDurable(to)
-  } finally {
-    rmSync(temporary, { force: true })
   }
+  replaceFile({ from: options.from, to, mode: 0o600, owner: options.owner, beforeRename })
 }

@@ -1,13 +1,16 @@
-import { chmodSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { ServiceError } from '../errors.js'
-import { checkDatabase, hasMagic } from './check.js'
-import { databaseFailure } from './failure.js'
+import { checkDatabase } from './check.js'
+import { databaseFailure, isBusy } from './failure.js'
 
 /** How long a writer that holds the database may keep us waiting, in ms, and the pause between two tries. */
 export const defaultDeadline = 30_000
-const pause = 50
+export const pause = 50
+
+/** For the progress callback of a backup: all pages in one step, for between two steps a writer could make it start again. */
+export const allPages = 0x7fffffff
 
 /**
  * Copies a live database, WAL included, by SQLite's online backup into a new file `to` (0600, journal mode DELETE), and checks the copy.
@@ -25,10 +28,9 @@ export async function snapshotDatabase(options: {
 }): Promise<{ size: number }> {
   const { path, to } = options
   try {
-    if (!hasMagic(path)) throw new ServiceError('SQLITE_INVALID', `${path} is not a SQLite database`, { path })
+    refuseEmpty(path)
     await copyPages(path, to, Date.now() + (options.deadlineMs ?? defaultDeadline))
-    chmodSync(to, 0o600)
-    checkDatabase(to)
+    checkDatabase(to, path)
     return { size: statSync(to).size }
   } catch (error) {
     removeDatabase(to)
@@ -36,19 +38,14 @@ export async function snapshotDatabase(options: {
   }
 }
 
-async function copyPages(path: string, to: string, deadline: number): Promise<void> {
+/** Copies the pages as they are, sound or not. */
+export async function copyPages(path: string, to: string, deadline: number): Promise<void> {
   for (;;) {
-    removeDatabase(to)
-    const source = openSource(path, deadline)
+    createPrivate(to)
     try {
-      source.exec('BEGIN')
-      // A transaction begins with the first read, not with BEGIN.
-      source.prepare('SELECT count(*) FROM sqlite_master').get()
-      const { totalPages } = await source.backup(to, { progress: () => 0x7fffffff })
-      // It resolves with zero pages, and has copied nothing, where somebody else holds a lock.
-      if (totalPages > 0) return
-    } finally {
-      source.close()
+      if (await copyOnce(path, to)) return
+    } catch (error) {
+      if (!isBusy(error)) throw error
     }
     if (Date.now() > deadline)
       throw new ServiceError('SQLITE_BUSY', `cannot copy ${path}: another process holds it`, { path })
@@ -56,10 +53,39 @@ async function copyPages(path: string, to: string, deadline: number): Promise<vo
   }
 }
 
-/** Read-only where that works: a database in WAL mode that nobody has open can't be read without making its `-shm`. */
-function openSource(path: string, deadline: number): Database.Database {
-  const timeout = Math.max(0, deadline - Date.now())
-  return new Database(path, { readonly: true, fileMustExist: true, timeout })
+/** Resolves with false where somebody else holds a lock: SQLite's backup then resolves with zero pages and has copied nothing. */
+async function copyOnce(path: string, to: string): Promise<boolean> {
+  const source = openSource(path)
+  try {
+    source.exec('BEGIN')
+    // A transaction begins with the first read, not with BEGIN.
+    source.prepare('SELECT count(*) FROM sqlite_master').get()
+    return (await source.backup(to, { progress: () => allPages })).totalPages > 0
+  } finally {
+    source.close()
+  }
+}
+
+/**
+ * Read-only while there is a WAL or a journal, so that closing does not move its rows into a database that isn't ours. Without them there is nothing to
+ * move, and only a connection that may write takes the `-wal` and `-shm` away again that reading a closed WAL database makes.
+ */
+export function openSource(path: string, timeout = pause): Database.Database {
+  const readonly = existsSync(`${path}-wal`) || existsSync(`${path}-journal`)
+  return new Database(path, { readonly, fileMustExist: true, timeout })
+}
+
+/** SQLite takes an empty file for an empty database. By stat: opening a live file here would drop this process's locks on it. */
+export function refuseEmpty(path: string): void {
+  if (statSync(path).size === 0)
+    throw new ServiceError('SQLITE_INVALID', `${path} is empty, not a SQLite database`, { path })
+}
+
+/** An empty file for SQLite to fill: one that SQLite makes is 0644 until it is changed, and a thread has no umask of its own. */
+function createPrivate(path: string): void {
+  removeDatabase(path)
+  closeSync(openSync(path, 'wx', 0o600))
+  chmodSync(path, 0o600)
 }
 
 /** A database file with the files that SQLite may have left beside it. */
