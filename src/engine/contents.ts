@@ -10,6 +10,7 @@ import { excludeFrom } from './list-source.js'
 import type { Gap, RestoreRequest } from './operation.js'
 import { Inspection } from './precheck.js'
 import type { Run } from './run.js'
+import { allocated, type Need } from './space.js'
 import { sampleSize } from './tracker.js'
 
 const batchSize = 256
@@ -30,6 +31,8 @@ export interface Contents {
   /** What the manifest counts and the backup does not have. */
   readonly missing: readonly Gap[]
   readonly parts: readonly Part[]
+  /** Room that its data files take. */
+  readonly need: Need
 }
 
 /** Reads the list of a backup's files into the inventory, from its sidecar or, for one that Arc wrote, from its folder. */
@@ -53,14 +56,18 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
       `${intake.leftOut} files of the backup are left out: here, their places belong to the backup service or to Arc itself`,
     )
   }
-  return { ...contents, databases: intake.databases }
+  return {
+    ...contents,
+    databases: intake.databases,
+    need: { bytes: intake.allocatedBytes, files: run.tracker.totalFiles },
+  }
 }
 
 async function readSidecar(
   run: Run,
   record: { path: string; sha256: string; entries: number },
   intake: Intake,
-): Promise<Omit<Contents, 'databases'>> {
+): Promise<Omit<Contents, 'databases' | 'need'>> {
   const hash = createHash('sha256')
   const parts: Part[] = []
   let entries = 0
@@ -98,7 +105,7 @@ function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
 }
 
 /** A backup without sidecar: nothing is known of its files but what their folder shows and what the manifest counts. */
-async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise<Omit<Contents, 'databases'>> {
+async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise<Omit<Contents, 'databases' | 'need'>> {
   const parts: Part[] = []
   const found = new Map<string, { files: number; bytes: number }>()
   for await (const file of run.target.list(run.backupId)) {
@@ -156,6 +163,7 @@ class Intake {
   readonly restoresData: boolean
   readonly inspection: Inspection
   leftOut = 0
+  allocatedBytes = 0
   readonly #run: Run
   readonly #scope: ReadonlySet<string> | null
   readonly #excluded: (path: string) => boolean
@@ -184,6 +192,7 @@ class Intake {
     this.#batch.push(file)
     this.#run.tracker.totalFiles += 1
     this.#run.tracker.totalBytes += file.size
+    this.allocatedBytes += allocated(file.size)
   }
 
   /** Passes on what is enough for a task. */

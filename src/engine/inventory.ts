@@ -128,8 +128,8 @@ export class Inventory {
     }))
   }
 
-  /** Every row in one state, in pages, never all held in memory. A row may change its state behind the walk. */
-  *pages(state: FileState, kind?: ListedFile['kind']): Generator<InventoryRow[], void, undefined> {
+  /** Every row, or those in one state, in pages, never all held in memory. A row may change its state behind the walk. */
+  *pages(state?: FileState, kind?: ListedFile['kind']): Generator<InventoryRow[], void, undefined> {
     for (let after = 0; ; ) {
       const page = this.rows(after, rowsPerPage, state)
       const last = page.at(-1)

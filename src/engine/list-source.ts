@@ -1,10 +1,10 @@
 import { isAbsolute, relative } from 'node:path'
-import { ServiceError } from '../errors.js'
 import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
 import type { Listing } from './chunks.js'
 import type { ListedFile } from './inventory.js'
 import { type Run, storeNames } from './run.js'
+import { allocated, checkSpace } from './space.js'
 import { type FoundFile, isLeftOut, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
@@ -16,20 +16,24 @@ const reserve = 16 << 20
 export async function listSource(run: Run, listing: Listing, databases: readonly string[] | undefined): Promise<void> {
   try {
     let checkedAt = 0
+    let needed = 0
     await walkSource(run, databases, false, async (files) => {
       const batch = files.map(
         ({ path, size, mtimeNs }): ListedFile => ({ path, kind: kindOf(path), size, mtimeNs, sha256: null }),
       )
       run.inventory.add(batch)
-      for (const { size } of batch) run.tracker.totalBytes += size
+      for (const { size } of batch) {
+        run.tracker.totalBytes += size
+        needed += allocated(size)
+      }
       run.tracker.totalFiles += batch.length
       listing.advance()
       run.progress.check()
       if (run.tracker.totalFiles - checkedAt < filesPerSpaceCheck) return
       checkedAt = run.tracker.totalFiles
-      await checkSpace(run)
+      await checkRoom(run, needed)
     })
-    await checkSpace(run)
+    await checkRoom(run, needed)
     run.tracker.totalsKnown = true
     listing.finish()
   } catch (error) {
@@ -93,23 +97,7 @@ function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
   return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))
 }
 
-async function checkSpace(run: Run): Promise<void> {
-  const space = await run.target.space?.()
-  if (!space) return
-  const [bytes, files] = [
-    run.tracker.totalBytes - run.progress.read('bytes'),
-    run.tracker.totalFiles - run.progress.read('files'),
-  ]
-  if (bytes + reserve <= space.bytes && files <= space.files) return
-  const lacking = bytes + reserve > space.bytes ? `${bytes + reserve} bytes` : `${files} files (inodes)`
-  const free = bytes + reserve > space.bytes ? `${space.bytes} bytes` : `${space.files}`
-  throw new ServiceError(
-    'STORE_FULL',
-    `not enough space at ${run.target.url}: at least ${lacking} more are needed, ${free} are free`,
-    {
-      verb: 'write',
-      needed: bytes,
-      free: space.bytes,
-    },
-  )
+async function checkRoom(run: Run, allocatedBytes: number): Promise<void> {
+  const bytes = Math.max(0, allocatedBytes - run.progress.read('bytes')) + reserve
+  await checkSpace(run.target, { bytes, files: Math.max(0, run.tracker.totalFiles - run.progress.read('files')) })
 }

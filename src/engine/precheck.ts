@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { fromFailure, ServiceError, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { type Run, storeNames } from './run.js'
+import { checkSpace, type Need } from './space.js'
 
 export interface Owner {
   readonly uid: number
@@ -16,8 +17,8 @@ export interface Owner {
  */
 export async function checkOwner(run: Run): Promise<Owner | undefined> {
   const owner = await ownerOf(run.settings.storagePath)
-  const uid = process.getuid?.()
-  if (uid === 0) return owner.uid === 0 && owner.gid === process.getgid?.() ? undefined : owner
+  const uid = process.geteuid?.()
+  if (uid === 0) return owner.uid === 0 && owner.gid === process.getegid?.() ? undefined : owner
   if (uid === owner.uid) return undefined
   throw new ServiceError(
     'STORE_DENIED',
@@ -79,18 +80,12 @@ export class Inspection {
   }
 }
 
-/** @throws STORE_FULL, before anything is written, where the files would not find room beside those that they are to replace. */
-export async function checkSpace(run: Run, staging: 'all' | 'file'): Promise<void> {
-  const space = await run.storage.space?.()
-  if (!space) return
-  const needed = staging === 'all' ? run.tracker.totalBytes : run.inventory.largest()
-  const files = staging === 'all' ? run.tracker.totalFiles : 1
-  if (needed <= space.bytes && files <= space.files) return
-  const hint =
-    staging === 'all' ? '; `staging: "file"` needs room for one file at a time, but is not all-or-nothing' : ''
-  throw new ServiceError(
-    'STORE_FULL',
-    `not enough space at ${run.storage.url}: ${needed} bytes in ${files} files are needed, ${space.bytes} bytes and ${space.files} files are free${hint}`,
-    { verb: 'write', needed, free: space.bytes },
+/** Before anything is written: do the files find room beside those that they are to replace? @throws STORE_FULL */
+export async function checkRoom(run: Run, staging: 'all' | 'file', need: Need): Promise<void> {
+  if (staging === 'file') return checkSpace(run.storage, { bytes: run.inventory.largest(), files: 1 })
+  return checkSpace(
+    run.storage,
+    need,
+    '; `staging: "file"` needs room for one file at a time, but is not all-or-nothing',
   )
 }

@@ -9,7 +9,7 @@ import { installConfiguration, installDatabases, type StagedPart, stageParts } f
 import type { InventoryRow } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkSpace, type Owner } from './precheck.js'
+import { checkOwner, checkRoom, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import { hiddenName } from './stage-name.js'
 import { sampleSize } from './tracker.js'
@@ -27,7 +27,7 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   tracker.restore = { ...tracker.restore, verified: contents.verified }
   tracker.enter('checking')
   const owner = await checkOwner(run)
-  await checkSpace(run, request.staging)
+  await checkRoom(run, request.staging, contents.need)
   await findExtras(run, contents.databases)
   let parts: readonly StagedPart[] = []
   let staged = false
@@ -105,9 +105,9 @@ async function rename(run: Run, rows: readonly InventoryRow[]): Promise<void> {
   if (failed.length > 0) run.inventory.record(failed)
 }
 
-/** Takes back what was staged: the restore has changed nothing. */
+/** Takes back what was staged, and the folders that were made for it: the restore has changed nothing. */
 async function unstage(run: Run): Promise<void> {
-  await runLanes(run.pool.workers, run.inventory.pages('done'), async (rows) => {
+  await runLanes(run.pool.workers, run.inventory.pages(), async (rows) => {
     const paths = rows.map((row) => hiddenName(row.path, run.id, 'part'))
     await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths })
   })

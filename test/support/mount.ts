@@ -1,0 +1,16 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+/** Mounts a small file system in memory, so that running out of space is real; needs root. The test unmounts it. */
+export function mountTmpfs(t: Test, size: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'arc-backup-test-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder])
+  t.teardown(() => {
+    execFileSync('umount', ['-l', folder])
+    rmSync(folder, { recursive: true })
+  })
+  return folder
+}
