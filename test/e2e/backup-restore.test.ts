@@ -77,7 +77,7 @@ t.test('a disaster is undone: data, tokens and configuration are as they were', 
   const live = new Database(`${folder}/data/arc.db`)
   t.teardown(() => live.close())
   live.exec(
-    "UPDATE api_tokens SET permissions = 'read' WHERE name = 'admin2'; DELETE FROM api_tokens WHERE name LIKE 'bcrypt%'",
+    "UPDATE api_tokens SET permissions = 'read' WHERE name = 'alpha-admin2'; DELETE FROM api_tokens WHERE name LIKE 'alpha-bcrypt%'",
   )
   const old = readTokens(folder)
   writeFileSync(`${folder}/arc.toml`, `${readFileSync(`${folder}/arc.toml`, 'utf8')}\n# edited\n`, { mode: 0o640 })
