@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export type Json = Record<string, unknown>
+
+/** A client of the backup API, as an operator's script would be one. */
+export class Client {
+  readonly #base: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.#base = `${url}/api/v1/backup`
+    this.#token = token
+  }
+
+  /** @throws what the service said, for any answer but 2xx */
+  async call(method: string, path: string, body?: Json): Promise<Json> {
+    const answer = await fetch(this.#base + path, {
+      method,
+      headers: { authorization: `Bearer ${this.#token}`, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`)
+    return JSON.parse(text) as Json
+  }
+
+  /** Polls until nothing runs, showing each status to `onStatus`. @throws when the operation did not complete */
+  async waitForEnd(period: number, onStatus: (status: Json) => void = () => {}): Promise<Json> {
+    for (;;) {
+      const status = await this.call('GET', '/status')
+      if (status.status === 'completed') return status
+      if (status.status !== 'running') throw new Error(`the operation failed: ${JSON.stringify(status)}`)
+      onStatus(status)
+      await sleep(period)
+    }
+  }
+}

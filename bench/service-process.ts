@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+
+/** The service as its own process. */
+export interface ServiceProcess {
+  readonly pid: number
+  readonly url: string
+  /** Asks it to end, and waits for that. */
+  stop(): Promise<void>
+}
+
+/** Starts `arc-backup serve`, and resolves when it listens. @throws what it said, when it ends instead */
+export async function startServiceProcess(config: string, env: NodeJS.ProcessEnv = {}): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, ['--enable-source-maps', main, 'serve', '--config', config], {
+    env: { ...process.env, ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { pid } = child
+  if (pid === undefined) throw new Error('the service could not be started')
+  const url = await listening(child)
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'close')
+    child.kill('SIGTERM')
+    await ended
+  }
+  return { pid, url, stop }
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  let said = ''
+  child.stderr?.on('data', (text: Buffer) => {
+    said += text
+  })
+  if (!child.stdout) throw new Error('the service has no standard output')
+  for await (const line of createInterface(child.stdout)) {
+    said += `${line}\n`
+    const found = /"url":"([^"]+)"/.exec(line)
+    if (!found?.[1]) continue
+    child.stdout.resume()
+    return found[1]
+  }
+  throw new Error(`the service did not start:\n${said}`)
+}
