@@ -1,11 +1,12 @@
 import Koa from 'koa'
 import type { Logger } from 'pino'
 import type { Authenticator } from '../auth/authenticator.js'
+import { systemCode } from '../errors.js'
 import { access } from './access.js'
 import { boundary } from './boundary.js'
 import { headers } from './headers.js'
 import type { Operations } from './operations.js'
-import { createRouter } from './routes.js'
+import { createRouter, refuseUnrouted } from './routes.js'
 import type { State } from './state.js'
 
 export interface AppOptions {
@@ -19,17 +20,12 @@ export interface AppOptions {
 export function createApp({ operations, authenticator, log }: AppOptions): Koa<State> {
   const app = new Koa<State>()
   // What Koa itself reports here are connections that broke while an answer was sent.
-  app.on('error', (error: unknown) => log.debug({ err: error }, 'connection failed'))
+  app.on('error', (error: unknown) => log.debug({ code: systemCode(error) ?? 'unknown' }, 'connection failed'))
   const router = createRouter(operations)
   app.use(headers(log))
   app.use(boundary)
   app.use(access(authenticator, operations))
   app.use(router.routes())
-  app.use(async (ctx) => {
-    const allowed = router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)
-    ctx.status = allowed.length > 0 ? 405 : 404
-    if (allowed.length > 0) ctx.set('Allow', [...new Set(allowed)].join(', '))
-    ctx.body = { error: allowed.length > 0 ? 'Method Not Allowed' : `Cannot ${ctx.method} ${ctx.path}` }
-  })
+  app.use(refuseUnrouted(router))
   return app
 }

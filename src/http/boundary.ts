@@ -1,23 +1,25 @@
-import type { Middleware } from 'koa'
+import type { Middleware, ParameterizedContext } from 'koa'
 import { type ErrorCode, isServiceError, ServiceError } from '../errors.js'
 import { toGoJson } from './json.js'
+import { showPath } from './path.js'
 import type { State } from './state.js'
 
 /** Turns whatever was thrown into an answer with Arc's words, and logs what an operator should see. */
 export const boundary: Middleware<State> = async (ctx, next) => {
   const began = performance.now()
+  let failure: ServiceError | null = null
   try {
+    if (ctx.state.path === null) throw new ServiceError('REQUEST_INVALID', 'Bad Request')
     await next()
   } catch (error) {
-    const failure = asFailure(error)
-    if (failure.code === 'INTERNAL') ctx.state.log.error({ err: error }, 'unexpected failure')
+    failure = asFailure(error)
+    if (failure.code === 'INTERNAL') ctx.state.log.error({ err: describe(error) }, 'unexpected failure')
     ctx.status = failure.status
     if (failure.code === 'TOO_MANY_REQUESTS') ctx.set('Retry-After', String(failure.detail.retryAfterSeconds ?? 1))
-    // What is left of a body that was refused is not read: the connection can't be used again.
-    if (failure.code === 'TOO_LARGE') ctx.set('Connection', 'close')
     ctx.body = bodyOf(failure)
+    discardRest(ctx)
   }
-  if (ctx.body !== null && ctx.body !== undefined && typeof ctx.body === 'object') {
+  if (typeof ctx.body === 'object' && ctx.body !== null) {
     const text = toGoJson(ctx.body)
     ctx.set('Content-Type', 'application/json')
     ctx.body = Buffer.from(text)
@@ -26,17 +28,20 @@ export const boundary: Middleware<State> = async (ctx, next) => {
   const facts = {
     method: ctx.method,
     // Never the query: `?p=` holds a token.
-    path: ctx.path.slice(0, 200),
+    path: showPath(ctx.state.path ?? ''),
     status: ctx.status,
     duration_ms: Math.round(performance.now() - began),
     size: ctx.length ?? 0,
     ip: ctx.ip,
+    // What the client did wrong is the client's business, and may quote what it sent.
+    ...(failure && ctx.status >= 500 && { code: failure.code, error: failure.message }),
   }
   ctx.state.log[ctx.status >= 500 ? 'error' : 'warn'](facts, 'HTTP request error')
 }
 
 const credentialCodes: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORBIDDEN']
 
+/** Keys in Arc's order: the alphabet's, then ours. */
 function bodyOf(failure: ServiceError): Record<string, unknown> {
   const { code, message, detail } = failure
   if (credentialCodes.includes(code)) return { error: message, success: false }
@@ -44,15 +49,32 @@ function bodyOf(failure: ServiceError): Record<string, unknown> {
   if (code === 'INTERNAL') return { error: 'Internal server error' }
   return {
     error: message,
-    ...(typeof detail.expected === 'string' && code === 'REQUEST_INVALID' && { detail: detail.expected }),
+    ...(typeof detail.explanation === 'string' && { detail: detail.explanation }),
     ...(Array.isArray(detail.unknownDatabases) && { unknown_databases: detail.unknownDatabases }),
   }
 }
 
 function asFailure(error: unknown): ServiceError {
   if (isServiceError(error)) return error
-  const status = (error as { status?: unknown }).status
-  if (status === 413) return new ServiceError('TOO_LARGE', 'Request Entity Too Large', { cause: error })
-  if (status === 400) return new ServiceError('REQUEST_INVALID', 'Invalid request body', { cause: error })
+  if ((error as { status?: unknown } | null)?.status === 413) {
+    return new ServiceError('TOO_LARGE', 'Request Entity Too Large', { cause: error })
+  }
   return new ServiceError('INTERNAL', 'Internal server error', { cause: error })
+}
+
+/**
+ * Without this a body that was refused half-way stays where it is, and the connection hangs; closing it at once would take the answer from a
+ * client that is still sending. The time-out for a request bounds it.
+ */
+function discardRest(ctx: ParameterizedContext<State>): void {
+  if (ctx.req.complete) return
+  ctx.req.unpipe()
+  ctx.req.resume()
+}
+
+/** Only what is known to be harmless: errors of parsers carry the text that they could not read. */
+function describe(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { name, message, stack, cause } = error
+  return { type: name, message, stack, ...(cause !== undefined && { cause: describe(cause) }) }
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Middleware } from 'koa'
 import type { Logger } from 'pino'
+import { readPath } from './path.js'
 import type { State } from './state.js'
 
 /** Arc's security headers; answers hold names of tokens' owners and of files, so no cache keeps them. */
-const always = {
+export const alwaysSent = {
   'X-Frame-Options': 'DENY',
   'X-Content-Type-Options': 'nosniff',
   'X-XSS-Protection': '1; mode=block',
@@ -14,25 +15,30 @@ const always = {
   'Cache-Control': 'no-store',
 }
 
+const preflight = {
+  'Access-Control-Allow-Methods': 'GET,POST,PUT,DELETE,OPTIONS',
+  'Access-Control-Allow-Headers': 'Origin,Content-Type,Accept,Authorization,x-api-key,x-arc-database,Content-Encoding',
+}
+
+/** What every answer has; a browser's question before a request is answered here, before anyone asks for a token. */
 export function headers(log: Logger): Middleware<State> {
   return async (ctx, next) => {
     const id = randomUUID()
     ctx.state.log = log.child({ request_id: id })
-    ctx.set(always)
+    ctx.state.path = readPath(ctx)
+    ctx.set(alwaysSent)
     ctx.set('X-Request-Id', id)
     if (ctx.secure) ctx.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
     if (ctx.get('Origin') !== '') {
       ctx.set('Access-Control-Allow-Origin', '*')
       ctx.vary('Origin')
-    }
-    if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
-      ctx.set('Access-Control-Allow-Methods', 'GET,POST,PUT,DELETE,OPTIONS')
-      ctx.set(
-        'Access-Control-Allow-Headers',
-        'Origin,Content-Type,Accept,Authorization,x-api-key,x-arc-database,Content-Encoding',
-      )
-      ctx.status = 204
-      return
+      if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
+        ctx.vary('Access-Control-Request-Method')
+        ctx.vary('Access-Control-Request-Headers')
+        ctx.set(preflight)
+        ctx.status = 204
+        return
+      }
     }
     await next()
   }

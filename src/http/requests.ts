@@ -8,22 +8,12 @@ const mostDatabases = 256
 /** Go takes `null` for a field that is not there. */
 const flag = z.boolean({ error: 'must be true or false' }).nullish()
 
+/** Checked by hand: for a long list of wrong values zod would gather one issue for each. */
 const databases = z
-  .array(z.string({ error: 'must be names' }), { error: 'must be an array of names' })
-  .min(1, { error: 'must name at least one database' })
-  .max(mostDatabases, { error: `must not name more than ${mostDatabases} databases` })
-  .superRefine((names, context) => {
-    const seen = new Set<string>()
-    for (const name of names) {
-      if (!isDatabaseName(name))
-        context.addIssue({
-          code: 'custom',
-          message: `must be names of databases, not ${JSON.stringify(name.slice(0, 80))}`,
-        })
-      if (seen.has(name))
-        context.addIssue({ code: 'custom', message: `must not name ${JSON.stringify(name.slice(0, 80))} twice` })
-      seen.add(name)
-    }
+  .custom<readonly string[]>()
+  .superRefine((value: unknown, context) => {
+    const flaw = flawOfDatabases(value)
+    if (flaw !== null) context.addIssue({ code: 'custom', message: flaw })
   })
   .nullish()
 
@@ -45,7 +35,7 @@ export const restoreSchema = z.object({
 export function parseCreate(body: unknown): BackupRequest {
   const request = read(
     createSchema,
-    body ?? {},
+    body === undefined ? {} : body,
     (why) => new ServiceError('REQUEST_INVALID', `Invalid request body: ${why}`),
   )
   const { databases: names } = request
@@ -57,12 +47,13 @@ export function parseCreate(body: unknown): BackupRequest {
   }
 }
 
-/** The body of a restore, checked in Arc's order and refused in its words. @throws REQUEST_INVALID, `detail.expected` says what was expected */
+/** The body of a restore, checked in Arc's order and refused in its words. @throws REQUEST_INVALID, `detail.explanation` says what was expected */
 export function parseRestore(body: unknown): RestoreRequest {
   const request = read(
     restoreSchema,
-    body,
-    (expected) => new ServiceError('REQUEST_INVALID', 'Invalid request body', { expected }),
+    // Go takes the JSON null for an object without fields.
+    body === null ? {} : body,
+    (explanation) => new ServiceError('REQUEST_INVALID', 'Invalid request body', { explanation }),
   )
   const { databases: names, backup_id: backupId } = request
   if (!backupId || !isBackupId(backupId)) throw new ServiceError('REQUEST_INVALID', 'Invalid or missing backup_id')
@@ -106,6 +97,21 @@ function read<T extends z.ZodType>(schema: T, body: unknown, refuse: (why: strin
   const parsed = schema.safeParse(fields)
   if (parsed.success) return parsed.data
   throw refuse(parsed.error.issues.map(({ path, message }) => `${String(path[0])} ${message}`).join('; '))
+}
+
+function flawOfDatabases(value: unknown): string | null {
+  if (!Array.isArray(value)) return 'must be an array of names'
+  if (value.length === 0) return 'must name at least one database'
+  if (value.length > mostDatabases) return `must not name more than ${mostDatabases} databases`
+  const seen = new Set<unknown>()
+  for (const name of value) {
+    if (typeof name !== 'string') return 'must be an array of names'
+    const shown = JSON.stringify(name.slice(0, 80))
+    if (!isDatabaseName(name)) return `must be names of databases, not ${shown}`
+    if (seen.has(name)) return `must not name ${shown} twice`
+    seen.add(name)
+  }
+  return null
 }
 
 function isDatabaseName(name: string): boolean {

@@ -1,11 +1,16 @@
 import Router from '@koa/router'
-import { ServiceError } from '../errors.js'
+import type { Middleware } from 'koa'
+import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { body } from './body.js'
 import type { Operations } from './operations.js'
+import { showPath } from './path.js'
 import { parseCreate, parseRestore } from './requests.js'
 import { goDuration, statusBody } from './responses.js'
 import type { State } from './state.js'
+
+/** The order in which Arc's router names them in `Allow`. */
+const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE']
 
 /** The table of routes. Arc's router knows neither case nor trailing slashes, and answers HEAD wherever GET works. */
 export function createRouter(operations: Operations): Router<State> {
@@ -14,7 +19,7 @@ export function createRouter(operations: Operations): Router<State> {
 
   const createBody = body((why) => new ServiceError('REQUEST_INVALID', `Invalid request body: ${why}`))
   router.post(group, createBody, async (ctx) => {
-    const request = parseCreate(ctx.request.body)
+    const request = parseCreate(ctx.state.json)
     const { backupId, operationId } = await operations.startBackup(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {
@@ -27,7 +32,7 @@ export function createRouter(operations: Operations): Router<State> {
   })
 
   router.get(group, async (ctx) => {
-    const { backups, warnings } = await operations.listBackups()
+    const { backups, warnings } = await inArcsWords('Failed to list backups', operations.listBackups())
     ctx.body = { backups, count: backups.length, ...(warnings.length > 0 && { warnings }) }
   })
 
@@ -41,9 +46,11 @@ export function createRouter(operations: Operations): Router<State> {
     ctx.body = { message: 'Cancelling', status: 'running' }
   })
 
-  const restoreBody = body((expected) => new ServiceError('REQUEST_INVALID', 'Invalid request body', { expected }))
+  const restoreBody = body(
+    (explanation) => new ServiceError('REQUEST_INVALID', 'Invalid request body', { explanation }),
+  )
   router.post(`${group}/restore`, restoreBody, async (ctx) => {
-    const request = parseRestore(ctx.request.body)
+    const request = parseRestore(ctx.state.json)
     const { backupId, operationId } = await operations.startRestore(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {
@@ -57,12 +64,12 @@ export function createRouter(operations: Operations): Router<State> {
   })
 
   router.get(`${group}/:id`, async (ctx) => {
-    ctx.body = await operations.showBackup(backupId(ctx.params.id))
+    ctx.body = await operations.showBackup(backupId(ctx.params.id)).catch(hideDamaged)
   })
 
   router.delete(`${group}/:id`, async (ctx) => {
     const id = backupId(ctx.params.id)
-    await operations.deleteBackup(id)
+    await inArcsWords('Failed to delete backup', operations.deleteBackup(id))
     ctx.body = { backup_id: id, message: 'Backup deleted' }
   })
 
@@ -79,6 +86,33 @@ export function createRouter(operations: Operations): Router<State> {
       : { reason: 'shutting down', status: 'not_ready', time: timestamp() }
   })
   return router
+}
+
+/** For what no route takes: 405 where another method would do, else 404. */
+export function refuseUnrouted(router: Router<State>): Middleware<State> {
+  return (ctx) => {
+    const methods = router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods)
+    const allowed = methodOrder.filter((method) => methods.includes(method))
+    ctx.status = allowed.length > 0 ? 405 : 404
+    if (allowed.length > 0) ctx.set('Allow', allowed.join(', '))
+    ctx.body = { error: allowed.length > 0 ? 'Method Not Allowed' : `Cannot ${ctx.method} ${showPath(ctx.path)}` }
+  }
+}
+
+/** Arc has one sentence for whatever went wrong below; ours goes beside it. */
+async function inArcsWords<T>(sentence: string, action: Promise<T>): Promise<T> {
+  try {
+    return await action
+  } catch (error) {
+    if (!isServiceError(error) || error.status < 500 || ['INTERNAL', 'UNAVAILABLE'].includes(error.code)) throw error
+    throw new ServiceError(error.code, sentence, { explanation: error.message, cause: error })
+  }
+}
+
+/** A backup whose manifest can't be trusted is none, for Arc and its clients; why not is said beside it. */
+function hideDamaged(error: unknown): never {
+  if (!isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) throw error
+  throw new ServiceError('NOT_FOUND', 'Backup not found', { explanation: error.message, cause: error })
 }
 
 function backupId(given: string | undefined): string {

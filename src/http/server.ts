@@ -1,31 +1,66 @@
 import { readFileSync } from 'node:fs'
-import { createServer as createHttp, type Server } from 'node:http'
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type ServerOptions as NodeOptions,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import { createServer as createHttps } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type Koa from 'koa'
-import { ServiceError } from '../errors.js'
+import { ServiceError, systemCode } from '../errors.js'
+import { alwaysSent } from './headers.js'
+import { toGoJson } from './json.js'
 
 export interface ServerOptions {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+  /** For a whole request, body included; its head may take ten seconds of that at most. */
   readonly readTimeoutMs: number
+  /** For a connection between two requests. */
   readonly idleTimeoutMs: number
 }
 
-const headersTimeout = 10_000
+const headTimeout = 10_000
+const mostConnections = 1024
+/** How often connections are looked at for a time-out, in ms. */
+const checkInterval = 1000
+/** What Node's parser gives up on, as far as it is not simply malformed. */
+const statusOf: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431,
+}
 
 /** An HTTP or HTTPS server for the app, with time-outs for slow requests; it does not listen yet. @throws CONFIG_INVALID for a bad certificate */
 export function createServer<State>(app: Koa<State>, options: ServerOptions): Server {
-  const timeouts = {
-    headersTimeout: Math.min(headersTimeout, options.readTimeoutMs),
+  const nodeOptions: NodeOptions = {
+    headersTimeout: Math.min(headTimeout, options.readTimeoutMs),
     requestTimeout: options.readTimeoutMs,
     keepAliveTimeout: options.idleTimeoutMs,
-    connectionsCheckingInterval: 1000,
+    connectionsCheckingInterval: Math.min(checkInterval, options.readTimeoutMs),
+    // Node's own answer to a request without `Host` has none of our headers, and nothing here needs it.
+    requireHostHeader: false,
   }
+  const server = options.tls ? createTls(nodeOptions, options.tls) : createHttp(nodeOptions)
+  server.maxConnections = mostConnections
   const handle = app.callback()
-  const listener = (...[request, response]: Parameters<typeof handle>): void => void handle(request, response)
-  if (!options.tls) return createHttp(timeouts, listener)
+  const latest = new WeakMap<Duplex, ServerResponse>()
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    latest.set(request.socket, response)
+    void handle(request, response)
+  }
+  server.on('request', listener)
+  // An `Expect` that Node does not know is no reason for an answer without our headers.
+  server.on('checkExpectation', listener)
+  server.on('clientError', (error, socket) => refuse(error, socket, latest.get(socket)))
+  return server
+}
+
+function createTls(nodeOptions: NodeOptions, files: { certFile: string; keyFile: string }): Server {
   try {
-    const [cert, key] = [readFileSync(options.tls.certFile), readFileSync(options.tls.keyFile)]
-    return createHttps({ ...timeouts, cert, key }, listener) as Server
+    const [cert, key] = [readFileSync(files.certFile), readFileSync(files.keyFile)]
+    return createHttps({ ...nodeOptions, cert, key, handshakeTimeout: headTimeout })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ServiceError(
@@ -34,4 +69,25 @@ export function createServer<State>(app: Koa<State>, options: ServerOptions): Se
       { cause: error },
     )
   }
+}
+
+/** Answers what never became a request, in the same form as everything else. The error is not logged: it carries the bytes, and with them a token. */
+function refuse(error: Error, socket: Duplex, latest: ServerResponse | undefined): void {
+  const answered = latest?.headersSent === true
+  // No second head where an answer is on its way, or its request still is.
+  if (!socket.writable || (answered && !(latest.writableFinished && latest.req.complete))) {
+    socket.destroy()
+    return
+  }
+  const status = statusOf[systemCode(error) ?? ''] ?? 400
+  const reason = STATUS_CODES[status] ?? ''
+  const body = toGoJson({ error: reason })
+  const head = {
+    ...alwaysSent,
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  }
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${body}`)
 }

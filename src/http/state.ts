@@ -5,5 +5,9 @@ import type { Caller } from '../engine/operation.js'
 export interface State {
   /** Carries the request's id. */
   log: Logger
+  /** Path of the request as it was sent, without the query; null where the target is no URL. */
+  path: string | null
   caller: Caller
+  /** The request's body; undefined where there was none. */
+  json?: unknown
 }
