@@ -1,5 +1,5 @@
 import { workerData } from 'node:worker_threads'
-import { type TransferResult, type TransferTask, transfer } from '../src/engine/transfer.js'
+import { type TransferOutcome, type TransferTask, transfer } from '../src/engine/transfer.js'
 import { type ListOutcome, type ListTask, listLevel } from '../src/engine/walk.js'
 import { toFailure } from '../src/errors.js'
 import { openStore, type StoreConfig } from '../src/stores/open.js'
@@ -26,8 +26,8 @@ function storeByName(stores: TransferThreadData['stores'], name: string): Promis
   return store
 }
 
-/** Thread entry: one task in, one result for each of its items out. Never throws for a failed file. */
-export default async function runTask(task: TransferTask | ListTask): Promise<TransferResult[] | ListOutcome> {
+/** Thread entry: one task in, one outcome out. Failures are outcomes, never thrown. */
+export default async function runTask(task: TransferTask | ListTask): Promise<TransferOutcome | ListOutcome> {
   const { stores } = configuration()
   if (task.kind !== 'list') return transfer(task, async (name) => storeByName(stores, name))
   try {

@@ -3,16 +3,19 @@ import { ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
 import { completeListing, Listing } from './chunks.js'
-import { copyFiles } from './copy-files.js'
-import type { FileOutcome, InventoryRow } from './inventory.js'
+import { type CopyPlan, copyFiles } from './copy-files.js'
 import { listSource } from './list-source.js'
 import type { BackupRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
+
+/** Failures looked at again at once. */
+const perPage = 256
 
 /**
  * A backup, as a list of steps. `manifest.json` comes last and by create-if-absent: its appearance is the commit, and a folder without one is not a
@@ -53,15 +56,17 @@ async function copyData(run: Run, request: BackupRequest, census: Census): Promi
   }
 }
 
-function dataPlan(run: Run, census: Census) {
+function dataPlan(run: Run, census: Census): CopyPlan {
   return {
     from: storeNames.storage,
     to: storeNames.target,
+    fromPrefix: '',
+    toPrefix: `${run.backupId}/${backupPaths.data}`,
     live: true,
     direct: true,
-    item: (row: InventoryRow) => ({ path: row.path, to: `${run.backupId}/${backupPaths.data}${row.path}` }),
-    onOutcome: (row: InventoryRow, outcome: FileOutcome) => census.count(row, outcome),
-  } as const
+    report: true,
+    onReport: (report) => census.add(report),
+  }
 }
 
 /**
@@ -71,14 +76,16 @@ function dataPlan(run: Run, census: Census) {
 async function lookAgain(run: Run, census: Census): Promise<void> {
   if (run.inventory.countFailed() === 0) return
   for await (const _ of run.storage.list('', { depth: 1 })) break
-  await copyFiles(run, completeListing(), dataPlan(run, census), 'failed')
-  let after = 0
-  for (let page = run.inventory.failures(256); page.length > 0; page = run.inventory.failures(256, after)) {
-    const vanished = page.filter(({ code }) => code === 'STORE_NOT_FOUND')
-    run.inventory.record(vanished.map(({ id }) => ({ id, state: 'vanished' })))
-    run.tracker.totalFiles -= vanished.length
-    after = page.at(-1)?.id ?? after
+  let last = 0
+  const firstAgain = run.inventory.lastBatch()
+  for (let page = run.inventory.failures(perPage); page.length > 0; page = run.inventory.failures(perPage, last)) {
+    for (const batch of packBatches(page.map(({ path, size }) => ({ path, size, mtimeNs: 0n }))))
+      run.inventory.add(batch)
+    last = page.at(-1)?.id ?? last
   }
+  run.inventory.forgetFailures(last)
+  await copyFiles(run, completeListing(), dataPlan(run, census), firstAgain)
+  run.tracker.totalFiles -= run.inventory.forgetVanished()
 }
 
 /** Arc's rule: more than `max_skipped` of the files unreadable means a degraded source, not a backup with a few gaps. */
@@ -108,7 +115,7 @@ async function seal(
   synced: Promise<unknown>,
 ): Promise<void> {
   const { tracker } = run
-  const sidecar = await writeSidecar(run, captured)
+  const sidecar = await writeSidecar(run, captured, census.entries)
   const failure = await synced
   if (failure !== null) throw failure
   await run.target.sync?.()

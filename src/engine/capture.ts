@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { fromFailure, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { localFailure } from '../stores/local-failure.js'
-import { copyScratch } from './copy-files.js'
+import { copySingle } from './copy-files.js'
 import { type Run, storeNames } from './run.js'
 
 /** A file that is in the backup beside the data. */
@@ -60,9 +60,11 @@ async function store(
   scratch: string,
   path: string,
 ): Promise<CapturedFile> {
-  const { size, sha256 } = await copyScratch(run, scratch, {
-    store: storeNames.target,
-    path: `${run.backupId}/${path}`,
+  const { size, sha256 } = await copySingle(run, {
+    from: storeNames.state,
+    path: `${run.scratchFolder}/${scratch}`,
+    to: storeNames.target,
+    target: `${run.backupId}/${path}`,
   })
   return { kind, name, path, size, sha256 }
 }

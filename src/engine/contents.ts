@@ -4,8 +4,7 @@ import { assertSafePath, classify, databaseOf, measurementOf } from '../format/d
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
 import { parseSidecar, type SidecarEntry } from '../format/sidecar.js'
-import type { StoredFile } from '../stores/store.js'
-import type { ListedFile } from './inventory.js'
+import { type BatchFile, packBatches } from './batch.js'
 import { excludeFrom } from './list-source.js'
 import type { Gap, RestoreRequest } from './operation.js'
 import { Inspection } from './precheck.js'
@@ -32,7 +31,7 @@ export interface Contents {
   readonly missing: readonly Gap[]
   readonly parts: readonly Part[]
   /** Room that its data files take. */
-  readonly need: Need
+  readonly need: Need & { readonly largest: number }
 }
 
 /** Reads the list of a backup's files into the inventory, from its sidecar or, for one that Arc wrote, from its folder. */
@@ -43,13 +42,6 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
     : await readFolder(run, manifest, intake)
   await intake.flush()
   await intake.inspection.finish()
-  try {
-    run.inventory.indexPaths()
-  } catch (error) {
-    throw new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, {
-      cause: error,
-    })
-  }
   run.tracker.totalsKnown = true
   if (intake.leftOut > 0) {
     run.tracker.warn(
@@ -59,7 +51,7 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
   return {
     ...contents,
     databases: intake.databases,
-    need: { bytes: intake.allocatedBytes, files: run.tracker.totalFiles },
+    need: intake.need,
   }
 }
 
@@ -97,10 +89,10 @@ async function readSidecar(
 
 function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
   const { path, size_bytes: size, sha256 } = entry
-  const mtimeNs = entry.source_mtime_ns === undefined ? null : BigInt(entry.source_mtime_ns)
-  if (entry.list === 'files') intake.add({ path, kind: 'parquet', size, sha256, mtimeNs })
+  const mtimeNs = BigInt(entry.source_mtime_ns ?? 0)
+  if (entry.list === 'files') intake.add({ path, size, sha256, mtimeNs })
   else if (path.startsWith(backupPaths.data)) {
-    intake.add({ path: path.slice(backupPaths.data.length), kind: 'auxiliary', size, sha256, mtimeNs })
+    intake.add({ path: path.slice(backupPaths.data.length), size, sha256, mtimeNs })
   } else parts.push({ path, size, sha256 })
 }
 
@@ -114,10 +106,9 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     if (path.startsWith('metadata/') || path.startsWith('config/')) parts.push({ path })
     if (!path.startsWith(backupPaths.data)) continue
     const name = path.slice(backupPaths.data.length)
-    const kind = classify(name)
-    if (kind === 'excluded') continue
+    if (classify(name) === 'excluded') continue
     assertSafePath(name)
-    intake.add(listed(name, kind, file))
+    intake.add({ path: name, size: file.size, mtimeNs: file.mtimeNs })
     await intake.flushFull()
     if (!name.endsWith('.parquet')) continue
     const key = `${databaseOf(name)}/${measurementOf(name)}`
@@ -127,10 +118,6 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     found.set(key, tally)
   }
   return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : [], parts }
-}
-
-function listed(path: string, kind: 'parquet' | 'auxiliary', file: StoredFile): ListedFile {
-  return { path, kind, size: file.size, sha256: null, mtimeNs: file.mtimeNs }
 }
 
 function compareCounts(
@@ -163,11 +150,12 @@ class Intake {
   readonly restoresData: boolean
   readonly inspection: Inspection
   leftOut = 0
-  allocatedBytes = 0
   readonly #run: Run
   readonly #scope: ReadonlySet<string> | null
   readonly #excluded: (path: string) => boolean
-  #batch: ListedFile[] = []
+  #files: BatchFile[] = []
+  #allocated = 0
+  #largest = 0
 
   constructor(run: Run, request: RestoreRequest) {
     this.#run = run
@@ -177,11 +165,15 @@ class Intake {
     this.#excluded = excludeFrom(run.settings)
   }
 
+  get need(): Need & { readonly largest: number } {
+    return { bytes: this.#allocated, files: this.#run.tracker.totalFiles, largest: this.#largest }
+  }
+
   wants(database: string): boolean {
     return this.#scope === null || this.#scope.has(database)
   }
 
-  add(file: ListedFile): void {
+  add(file: BatchFile): void {
     const database = databaseOf(file.path)
     if (!this.restoresData || !this.wants(database)) return
     if (this.#isOurs(file.path)) {
@@ -189,22 +181,29 @@ class Intake {
       return
     }
     this.databases.add(database)
-    this.#batch.push(file)
+    this.#files.push(file)
     this.#run.tracker.totalFiles += 1
     this.#run.tracker.totalBytes += file.size
-    this.allocatedBytes += allocated(file.size)
+    this.#allocated += allocated(file.size)
+    this.#largest = Math.max(this.#largest, file.size)
   }
 
   /** Passes on what is enough for a task. */
   async flushFull(): Promise<void> {
-    if (this.#batch.length >= batchSize) await this.flush()
+    if (this.#files.length >= batchSize) await this.flush()
   }
 
   async flush(): Promise<void> {
-    const batch = this.#batch
-    this.#batch = []
-    this.#run.inventory.add(batch)
-    await this.inspection.add(batch)
+    const files = this.#files
+    this.#files = []
+    for (const batch of packBatches(files)) {
+      this.#run.inventory.add(batch)
+      const inspected = this.inspection.add(batch)
+      if (!this.#run.inventory.indexPaths(batch)) {
+        throw new ServiceError('MANIFEST_INVALID', `the list of files of ${this.#run.backupId} names a file twice`)
+      }
+      await inspected
+    }
   }
 
   /** Would this file land in a folder that Arc or we keep inside the storage root? */

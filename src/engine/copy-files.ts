@@ -1,78 +1,70 @@
 import { fromFailure } from '../errors.js'
-import { chunkRows, type Listing } from './chunks.js'
-import type { FileOutcome, FileState, InventoryRow } from './inventory.js'
+import type { Copied } from '../stores/store.js'
+import { pack } from './batch.js'
+import { batchesOf, type Listing } from './chunks.js'
 import { runLanes } from './lanes.js'
 import { Progress } from './progress.js'
+import type { Report } from './report.js'
 import type { Run } from './run.js'
-import { type CopyItem, isSourceFailure, type TransferTask } from './transfer.js'
-
-type CopyTask = Extract<TransferTask, { kind: 'copy' }>
+import type { CopyTask } from './transfer.js'
 
 /** What is the same for all files of one copying. */
-export interface CopyPlan {
-  readonly from: string
-  readonly to: string
-  readonly item: (row: InventoryRow) => CopyItem
-  readonly live?: true
-  /** Is nothing visible under the names that are written? See `CopyOptions.direct`. */
-  readonly direct: boolean
-  readonly owner?: CopyTask['owner']
-  /** Called with what became of each file, after it is in the inventory. */
-  readonly onOutcome?: (row: InventoryRow, outcome: FileOutcome) => void
+export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress'> {
+  readonly onReport?: (report: Report) => void
 }
 
 /** Two tasks a thread: the next one is there when the last one ends, and no more than that waits. */
 const lanesPerWorker = 2
 
 /**
- * Copies the rows of the inventory, as they are listed, through the pool. A file whose source can't be read is recorded as `failed`; any other failure
- * is thrown once every task under way has ended.
+ * Copies the batches of the inventory after `after`, as they are listed, through the pool. Files whose source can't be read are recorded as failures; any
+ * other failure is thrown once every task under way has ended.
  */
-export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, state?: FileState): Promise<void> {
-  await runLanes(run.pool.workers * lanesPerWorker, chunkRows(run.inventory, listing, state), async (rows) => {
+export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, after = 0): Promise<void> {
+  const { onReport, ...ways } = plan
+  await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, listing, after), async (batch) => {
     run.progress.check()
-    const results = await run.pool.transfer({
-      kind: 'copy',
-      from: plan.from,
-      to: plan.to,
-      items: rows.map(plan.item),
-      progress: run.progress.buffer,
-      ...(plan.direct && { direct: true }),
-      ...(plan.live && { live: plan.live }),
-      ...(plan.owner && { owner: plan.owner }),
-    })
-    const outcomes: FileOutcome[] = []
-    let fatal: unknown = null
-    for (const [index, result] of results.entries()) {
-      const row = rows[index]
-      if (!row) break
-      if (result.copied) outcomes.push({ id: row.id, state: 'done', copied: result.copied })
-      else if (result.failure && isSourceFailure(result.failure))
-        outcomes.push({ id: row.id, state: 'failed', failure: result.failure })
-      else if (result.failure) fatal = fromFailure(result.failure)
-      const outcome = outcomes.at(-1)
-      if (outcome && outcome.id === row.id) plan.onOutcome?.(row, outcome)
-    }
-    run.inventory.record(outcomes)
-    if (fatal !== null) throw fatal
+    const { id: _, done: __, ...files } = batch
+    const outcome = await run.pool.transfer({ ...ways, kind: 'copy', batch: files, progress: run.progress.buffer })
+    const { done, failures, fatal, report } = outcome
+    run.inventory.record(batch, { done, failures, files: report?.files ?? '', others: report?.others ?? '' })
+    if (report) onReport?.(report)
+    if (fatal) throw fromFailure(fatal)
   })
 }
 
-/** Copies single files from the operation's own folder to their place, and returns what was copied. */
-export async function copyScratch(
-  run: Run,
-  name: string,
-  to: { store: string; path: string },
-): Promise<{ size: number; sha256: string }> {
-  const [result] = await run.pool.transfer({
+/** One file that is no data: where it is, where it goes, and what is on record of it. */
+export interface SingleCopy {
+  readonly from: string
+  readonly path: string
+  readonly to: string
+  readonly target: string
+  readonly size?: number
+  readonly sha256?: string
+}
+
+/** Copies a single file through the pool. Not among the bytes of the operation: Arc's totals are of data files. */
+export async function copySingle(run: Run, { from, path, to, target, size, sha256 }: SingleCopy): Promise<Copied> {
+  const slash = path.lastIndexOf('/') + 1
+  const name = path.slice(slash)
+  const { last, failures, fatal } = await run.pool.transfer({
     kind: 'copy',
-    from: 'state',
-    to: to.store,
-    direct: true,
-    items: [{ path: `${run.scratchFolder}/${name}`, to: to.path }],
-    // Not among the bytes of the operation: Arc's totals are of data files.
+    from,
+    to,
+    fromPrefix: path.slice(0, slash),
+    toPrefix: target.slice(0, target.length - name.length),
+    batch: pack([
+      {
+        path: name,
+        size: size ?? 0,
+        mtimeNs: BigInt(Date.now()) * 1_000_000n,
+        ...(sha256 !== undefined && { sha256 }),
+      },
+    ]),
     progress: new Progress().buffer,
+    direct: true,
+    ...(size !== undefined && { recorded: true }),
   })
-  if (result?.copied) return result.copied
-  throw fromFailure(result?.failure ?? { code: 'INTERNAL', message: `copying ${name} gave no result` })
+  if (last) return last
+  throw fromFailure(fatal ?? failures[0]?.failure ?? { code: 'INTERNAL', message: `copying ${path} gave no result` })
 }

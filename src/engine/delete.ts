@@ -19,8 +19,8 @@ export async function deleteBackup(target: Store, pool: Pool, id: string): Promi
 
 async function removeFiles(target: Store, pool: Pool, id: string): Promise<void> {
   await runLanes(pool.workers * 2, pathsOf(target, id), async (paths) => {
-    const [result] = await pool.transfer({ kind: 'remove', store: storeNames.target, paths })
-    if (result?.failure) throw fromFailure(result.failure)
+    const { fatal } = await pool.transfer({ kind: 'remove', store: storeNames.target, paths: paths.join('\0') })
+    if (fatal) throw fromFailure(fatal)
   })
   await target.remove([`${id}/`])
 }

@@ -1,10 +1,11 @@
+import { fromFailure } from '../errors.js'
 import { classify, databaseOf, dayPartitionOf } from '../format/data-path.js'
+import { pathsOf } from './batch.js'
 import { walkSource } from './list-source.js'
 import type { RestoreRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
 import { hiddenName } from './stage-name.js'
 import { sampleSize } from './tracker.js'
-import type { CopyItem } from './transfer.js'
 
 const failuresLookedAt = 10_000
 
@@ -13,11 +14,11 @@ const failuresLookedAt = 10_000
  * is newer than the backup, and stays.
  */
 export async function findExtras(run: Run, databases: ReadonlySet<string>): Promise<void> {
-  await walkSource(run, [...databases], true, (files) => {
+  await walkSource(run, [...databases], true, (batch) => {
     run.progress.check()
     const isExtra = (path: string): boolean =>
       !path.startsWith('_') && classify(path) === 'parquet' && !run.inventory.has(path)
-    run.inventory.addExtras(files.map(({ path }) => path).filter(isExtra))
+    run.inventory.addExtras(pathsOf(batch).filter(isExtra))
   })
 }
 
@@ -30,10 +31,7 @@ export async function settleExtras(run: Run, mode: RestoreRequest['mode']): Prom
   const partitions = new Set<string>()
   for (const paths of run.inventory.extras()) {
     const aside = mode === 'replace' ? paths.filter((path) => !incomplete.has(databaseOf(path))) : []
-    await moveAside(
-      run,
-      aside.map((path) => ({ path, to: hiddenName(path, run.id, 'replaced') })),
-    )
+    await moveAside(run, aside)
     const kept = mode === 'replace' ? paths.filter((path) => incomplete.has(databaseOf(path))) : paths
     for (const path of kept) {
       const partition = dayPartitionOf(path)
@@ -50,19 +48,18 @@ function failedPaths(run: Run): string[] {
   return run.inventory.failures(failuresLookedAt).map(({ path }) => path)
 }
 
-async function moveAside(run: Run, items: readonly CopyItem[]): Promise<void> {
-  if (items.length === 0) return
-  run.journal.recordMovedAside(
-    run.id,
-    items.map(({ path, to }) => ({ path, hidden: to })),
-  )
-  const results = await run.pool.transfer({ kind: 'rename', store: storeNames.storage, items })
-  for (const [index, { failure }] of results.entries()) {
+async function moveAside(run: Run, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return
+  const hidden = paths.map((path) => ({ path, hidden: hiddenName(path, run.id, 'replaced') }))
+  run.journal.recordMovedAside(run.id, hidden)
+  const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'hide' } as const
+  const { failures, fatal } = await run.pool.transfer({ ...task, paths: paths.join('\0') })
+  if (fatal) throw fromFailure(fatal)
+  for (const { index, failure } of failures) {
     // A file that Arc has deleted meanwhile is out of the way too.
-    if (failure && failure.code !== 'STORE_NOT_FOUND')
-      run.tracker.warn(`${items[index]?.path} was not moved aside: ${failure.message}`)
-    else update(run, { keptFiles: 0, replacedFiles: 1 })
+    if (failure.code !== 'STORE_NOT_FOUND') run.tracker.warn(`${paths[index]} was not moved aside: ${failure.message}`)
   }
+  update(run, { keptFiles: 0, replacedFiles: paths.length - failures.length })
 }
 
 function update(

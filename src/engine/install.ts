@@ -3,9 +3,9 @@ import { fromFailure, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { restoreConfiguration } from '../metadata/configuration.js'
 import type { Part } from './contents.js'
+import { copySingle } from './copy-files.js'
 import type { RestoreRequest } from './operation.js'
 import type { Owner } from './precheck.js'
-import { Progress } from './progress.js'
 import { type Run, storeNames } from './run.js'
 
 /** A database or configuration file of the backup, copied into the operation's folder and proven there. */
@@ -70,21 +70,14 @@ export async function installConfiguration(run: Run, parts: readonly StagedPart[
 async function fetchPart(run: Run, parts: readonly Part[], path: string, name: string): Promise<string | null> {
   const part = parts.find((candidate) => candidate.path === path)
   if (!part) return null
-  const [result] = await run.pool.transfer({
-    kind: 'copy',
+  const { size, sha256 } = part
+  await copySingle(run, {
     from: storeNames.target,
+    path: `${run.backupId}/${path}`,
     to: storeNames.state,
-    direct: true,
-    items: [
-      {
-        path: `${run.backupId}/${path}`,
-        to: `${run.scratchFolder}/${name}`,
-        ...(part.size !== undefined && { size: part.size }),
-        ...(part.sha256 !== undefined && { sha256: part.sha256 }),
-      },
-    ],
-    progress: new Progress().buffer,
+    target: `${run.scratchFolder}/${name}`,
+    ...(size !== undefined && { size }),
+    ...(sha256 !== undefined && { sha256 }),
   })
-  if (result?.copied) return `${run.scratch.url}/${name}`
-  throw fromFailure(result?.failure ?? { code: 'INTERNAL', message: `copying ${name} gave no result` })
+  return `${run.scratch.url}/${name}`
 }

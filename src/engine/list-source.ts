@@ -1,11 +1,10 @@
 import { isAbsolute, relative } from 'node:path'
-import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
+import type { Batch } from './batch.js'
 import type { Listing } from './chunks.js'
-import type { ListedFile } from './inventory.js'
 import { type Run, storeNames } from './run.js'
 import { allocated, checkSpace } from './space.js'
-import { type FoundFile, isLeftOut, walk } from './walk.js'
+import { isLeftOut, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
 const filesPerSpaceCheck = 4096
@@ -17,16 +16,13 @@ export async function listSource(run: Run, listing: Listing, databases: readonly
   try {
     let checkedAt = 0
     let needed = 0
-    await walkSource(run, databases, false, async (files) => {
-      const batch = files.map(
-        ({ path, size, mtimeNs }): ListedFile => ({ path, kind: kindOf(path), size, mtimeNs, sha256: null }),
-      )
+    await walkSource(run, databases, false, async (batch) => {
       run.inventory.add(batch)
-      for (const { size } of batch) {
+      for (const size of batch.sizes) {
         run.tracker.totalBytes += size
         needed += allocated(size)
       }
-      run.tracker.totalFiles += batch.length
+      run.tracker.totalFiles += batch.sizes.length
       listing.advance()
       run.progress.check()
       if (run.tracker.totalFiles - checkedAt < filesPerSpaceCheck) return
@@ -50,7 +46,7 @@ export async function walkSource(
   run: Run,
   databases: readonly string[] | undefined,
   namesOnly: boolean,
-  found: (files: FoundFile[]) => Promise<void> | void,
+  found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
   const excluded = [...excludedInside(run.settings)]
   const task = { store: storeNames.storage, excluded, namesOnly }
@@ -59,15 +55,7 @@ export async function walkSource(
     await walk(run.pool, { ...task, folders: [''] }, found)
     return
   }
-  const wanted = new Set(databases)
-  await walk(run.pool, { ...task, folders: [...databases, '_schema', '_compaction_state'] }, async (files) => {
-    const inScope = files.filter(({ path }) => wanted.has(databaseOf(path)))
-    if (inScope.length > 0) await found(inScope)
-  })
-}
-
-function kindOf(path: string): ListedFile['kind'] {
-  return classify(path) === 'parquet' ? 'parquet' : 'auxiliary'
+  await walk(run.pool, { ...task, folders: [...databases, '_schema', '_compaction_state'], databases }, found)
 }
 
 /** Names of the databases that lie in the storage now. */

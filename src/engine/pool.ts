@@ -3,14 +3,14 @@ import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
-import type { TransferResult, TransferTask } from './transfer.js'
+import type { TransferOutcome, TransferTask } from './transfer.js'
 import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 
 /** Runs tasks elsewhere. The only file that knows that "elsewhere" is threads of this process. */
 export interface Pool {
   /** Threads that move files. */
   readonly workers: number
-  transfer(task: TransferTask): Promise<TransferResult[]>
+  transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
   metadata(task: MetadataTask): Promise<MetadataOutcome>

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromFailure, ServiceError, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import type { Batch } from './batch.js'
 import { type Run, storeNames } from './run.js'
 import { checkSpace, type Need } from './space.js'
 
@@ -50,8 +51,8 @@ export class Inspection {
   }
 
   /** Resolves when there is room for more. */
-  async add(files: readonly { readonly path: string }[]): Promise<void> {
-    const task = this.#inspect(files)
+  async add(batch: Batch): Promise<void> {
+    const task = this.#inspect(batch)
       .catch((error: unknown) => {
         this.#refused ??= error
       })
@@ -66,23 +67,25 @@ export class Inspection {
     if (this.#refused !== null) throw this.#refused
   }
 
-  async #inspect(files: readonly { readonly path: string }[]): Promise<void> {
+  async #inspect(batch: Batch): Promise<void> {
     const { backupId, pool, progress } = this.#run
-    const results = await pool.transfer({
+    const { failures, fatal } = await pool.transfer({
       kind: 'inspect',
       from: storeNames.target,
       to: storeNames.storage,
-      items: files.map(({ path }) => ({ path: `${backupId}/${backupPaths.data}${path}`, to: path })),
+      fromPrefix: `${backupId}/${backupPaths.data}`,
+      toPrefix: '',
+      batch,
       progress: progress.buffer,
     })
-    const refused = results.find(({ failure }) => failure && failure.code !== 'STORE_NOT_FOUND')?.failure
+    const refused = fatal ?? failures.find(({ failure }) => failure.code !== 'STORE_NOT_FOUND')?.failure
     if (refused) throw fromFailure(refused)
   }
 }
 
 /** Before anything is written: do the files find room beside those that they are to replace? @throws STORE_FULL */
-export async function checkRoom(run: Run, staging: 'all' | 'file', need: Need): Promise<void> {
-  if (staging === 'file') return checkSpace(run.storage, { bytes: run.inventory.largest(), files: 1 })
+export async function checkRoom(run: Run, staging: 'all' | 'file', need: Need & { largest: number }): Promise<void> {
+  if (staging === 'file') return checkSpace(run.storage, { bytes: need.largest, files: 1 })
   return checkSpace(
     run.storage,
     need,

@@ -1,17 +1,17 @@
-import { ServiceError } from '../errors.js'
+import { fromFailure, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
+import { pack, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
 import { type Part, readContents } from './contents.js'
 import { copyFiles } from './copy-files.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
-import type { InventoryRow } from './inventory.js'
+import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
 import { checkOwner, checkRoom, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
-import { hiddenName } from './stage-name.js'
 import { sampleSize } from './tracker.js'
 
 /**
@@ -62,15 +62,11 @@ async function stage(
   const copied = copyFiles(run, completeListing(), {
     from: storeNames.target,
     to: storeNames.storage,
-    direct: !inPlace,
+    fromPrefix: `${run.backupId}/${backupPaths.data}`,
+    toPrefix: '',
+    recorded: true,
+    ...(!inPlace && { direct: true, hideFor: run.id }),
     ...(owner && { owner }),
-    item: (row) => ({
-      path: `${run.backupId}/${backupPaths.data}${row.path}`,
-      to: inPlace ? row.path : hiddenName(row.path, run.id, 'part'),
-      size: row.size,
-      ...(row.sha256 !== null && { sha256: row.sha256 }),
-      ...(row.mtimeNs !== null && { mtimeNs: row.mtimeNs }),
-    }),
   })
   await Promise.allSettled([proven, copied])
   await copied
@@ -86,7 +82,7 @@ async function switchIn(
   run.tracker.enter('switching')
   if (request.restoreData) {
     if (request.staging === 'all') {
-      await runLanes(run.pool.workers, run.inventory.pages('done'), async (rows) => rename(run, rows))
+      await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
     }
     await settleExtras(run, request.mode)
     await run.storage.sync?.()
@@ -95,21 +91,21 @@ async function switchIn(
   await installConfiguration(run, parts)
 }
 
-async function rename(run: Run, rows: readonly InventoryRow[]): Promise<void> {
-  const items = rows.map((row) => ({ path: hiddenName(row.path, run.id, 'part'), to: row.path }))
-  const results = await run.pool.transfer({ kind: 'rename', store: storeNames.storage, items })
-  const failed = rows.flatMap((row, index) => {
-    const failure = results[index]?.failure
-    return failure ? [{ id: row.id, state: 'failed' as const, failure }] : []
-  })
-  if (failed.length > 0) run.inventory.record(failed)
+/** Gives the staged files of a batch their own names. */
+async function show(run: Run, batch: StoredBatch): Promise<void> {
+  const staged = unpack(batch).filter((_, index) => batch.done[index] === 1)
+  if (staged.length === 0) return
+  const { paths } = pack(staged)
+  const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'show' } as const
+  const { failures, fatal } = await run.pool.transfer({ ...task, paths })
+  if (fatal) throw fromFailure(fatal)
+  run.inventory.addFailures(pack(staged), failures)
 }
 
 /** Takes back what was staged, and the folders that were made for it: the restore has changed nothing. */
 async function unstage(run: Run): Promise<void> {
-  await runLanes(run.pool.workers, run.inventory.pages(), async (rows) => {
-    const paths = rows.map((row) => hiddenName(row.path, run.id, 'part'))
-    await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths })
+  await runLanes(run.pool.workers, run.inventory.batches(), async ({ paths }) => {
+    await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths, hiddenFor: run.id })
   })
 }
 

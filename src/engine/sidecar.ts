@@ -1,19 +1,17 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { ServiceError } from '../errors.js'
-import { databaseOf, measurementOf } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import { SidecarWriter } from '../format/sidecar.js'
 import type { CapturedFile } from './capture.js'
-import { copyScratch } from './copy-files.js'
-import type { InventoryRow } from './inventory.js'
+import { copySingle } from './copy-files.js'
 import { type Run, storeNames } from './run.js'
 
-/** Streams `manifest-files.json` out of the inventory into the operation's folder, and copies it to its place like any file. */
+/** Streams `manifest-files.json` together from the lines that the threads wrote, and copies it to its place like any file. */
 export async function writeSidecar(
   run: Run,
   captured: readonly CapturedFile[],
+  entries: number,
 ): Promise<{ path: string; sha256: string; entries: number }> {
   const writer = new SidecarWriter()
   const file = createWriteStream(`${run.scratch.url}/${backupPaths.sidecar}`, { mode: 0o600 })
@@ -21,53 +19,35 @@ export async function writeSidecar(
     if (!file.write(text)) await once(file, 'drain')
     await nextTurn()
   }
+  const writeAll = async (texts: Iterable<string>): Promise<void> => {
+    let separator = ''
+    for (const text of texts) {
+      await write(separator + text)
+      separator = ','
+    }
+  }
   try {
     await write(writer.header())
-    for (const page of run.inventory.pages('done', 'parquet')) {
-      await write(page.map((row) => writer.file(fileEntry(row))).join(''))
-    }
-    let others = writer.startOther()
-    for (const page of run.inventory.pages('done', 'auxiliary')) {
-      await write(others + page.map((row) => writer.other(auxiliaryEntry(row))).join(''))
-      others = ''
-    }
-    for (const { path, kind, sha256, size } of captured)
-      others += writer.other({ path, kind, sha256, size_bytes: size })
-    await write(others + writer.footer())
+    await writeAll(run.inventory.lines('files'))
+    await write(writer.startOther())
+    const own = captured.map(({ path, kind, sha256, size }) => writer.other({ path, kind, sha256, size_bytes: size }))
+    await writeAll(chain(run.inventory.lines('others'), own.join('')))
+    await write(writer.footer())
   } finally {
     file.end()
     await once(file, 'close')
   }
   const path = backupPaths.sidecar
-  const { sha256 } = await copyScratch(run, path, { store: storeNames.target, path: `${run.backupId}/${path}` })
-  return { path, sha256, entries: writer.entries }
+  const { sha256 } = await copySingle(run, {
+    from: storeNames.state,
+    path: `${run.scratchFolder}/${path}`,
+    to: storeNames.target,
+    target: `${run.backupId}/${path}`,
+  })
+  return { path, sha256, entries: entries + captured.length }
 }
 
-function fileEntry(row: InventoryRow) {
-  const { sha256, mtimeNs } = recorded(row)
-  return {
-    path: row.path,
-    sha256,
-    size_bytes: row.size,
-    database: databaseOf(row.path),
-    measurement: measurementOf(row.path),
-    source_mtime_ns: mtimeNs,
-  }
-}
-
-function auxiliaryEntry(row: InventoryRow) {
-  const { sha256, mtimeNs } = recorded(row)
-  return {
-    path: `${backupPaths.data}${row.path}`,
-    kind: 'auxiliary' as const,
-    sha256,
-    size_bytes: row.size,
-    source_mtime_ns: mtimeNs,
-  }
-}
-
-function recorded(row: InventoryRow): { sha256: string; mtimeNs: string } {
-  if (row.sha256 === null || row.mtimeNs === null)
-    throw new ServiceError('INTERNAL', `${row.path} is done without a hash on record`)
-  return { sha256: row.sha256, mtimeNs: String(row.mtimeNs) }
+function* chain(texts: Iterable<string>, last: string): Generator<string, void, undefined> {
+  yield* texts
+  if (last !== '') yield last
 }

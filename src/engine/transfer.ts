@@ -4,91 +4,97 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
 import type { Copied, CopyOptions, Store } from '../stores/store.js'
+import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
 import { Progress } from './progress.js'
+import { type Report, reportOn } from './report.js'
+import { hiddenName } from './stage-name.js'
 
-/** One file to move, a plain value. */
-export interface CopyItem {
-  readonly path: string
+/** What a worker thread is asked to do with a batch; stores go by their names. */
+export type TransferTask = CopyTask | InspectTask | RenameTask | RemoveTask
+
+interface Ways {
+  readonly from: string
   readonly to: string
-  /** Expected bytes and SHA-256 (hex), where they are on record. */
-  readonly size?: number
-  readonly sha256?: string
-  /** Modification time to give to the copy. */
-  readonly mtimeNs?: bigint
+  /** Put before each path on either side. */
+  readonly fromPrefix: string
+  readonly toPrefix: string
+  readonly batch: Batch
+  readonly progress: SharedArrayBuffer
 }
 
-/** What a worker thread is asked to do; stores go by their names. */
-export type TransferTask =
-  | {
-      readonly kind: 'copy'
-      readonly from: string
-      readonly to: string
-      readonly items: readonly CopyItem[]
-      readonly progress: SharedArrayBuffer
-      readonly direct?: true
-      readonly owner?: { readonly uid: number; readonly gid: number }
-      /** Is the source live? Then a file that changed while it was read is read again. */
-      readonly live?: true
-    }
-  | {
-      /** Is each path a plain file, in real folders, on both sides? */
-      readonly kind: 'inspect'
-      readonly from: string
-      readonly to: string
-      readonly items: readonly CopyItem[]
-      readonly progress: SharedArrayBuffer
-    }
-  | { readonly kind: 'rename'; readonly store: string; readonly items: readonly CopyItem[] }
-  | { readonly kind: 'remove'; readonly store: string; readonly paths: readonly string[] }
+export interface CopyTask extends Ways {
+  readonly kind: 'copy'
+  /** Write under the hidden names of this operation. */
+  readonly hideFor?: string
+  /** Sizes, times and hashes of the batch are what must be found, and what the copies get; otherwise they are what the listing saw. */
+  readonly recorded?: true
+  readonly direct?: true
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Is the source live? Then a file that changed while it was read is read again. */
+  readonly live?: true
+  /** Count and write lines for the sidecar. */
+  readonly report?: true
+}
 
-/** One result for each item, in their order. Fewer than items: the last one is a failure that ended the chunk. */
-export type TransferResult = { readonly copied?: Copied; readonly failure?: Failure }
+/** Is each path a plain file, in real folders, on both sides? */
+export interface InspectTask extends Ways {
+  readonly kind: 'inspect'
+}
+
+export interface RenameTask {
+  readonly kind: 'rename'
+  readonly store: string
+  readonly paths: string
+  readonly operation: string
+  /** `show`: from the hidden name of a staged file to its own; `hide`: aside. */
+  readonly direction: 'show' | 'hide'
+}
+
+export interface RemoveTask {
+  readonly kind: 'remove'
+  readonly store: string
+  readonly paths: string
+  /** Remove the hidden names of what this operation staged, not the files themselves. */
+  readonly hiddenFor?: string
+}
+
+/** Failures are results: class and code of an error would be lost at the thread boundary. */
+export interface TransferOutcome {
+  /** 1 for each file that is done. */
+  readonly done: Uint8Array
+  /** Files whose source can't be read, is not what it should be, or that could not be renamed. */
+  readonly failures: readonly BatchFailure[]
+  /** What ended the batch in the middle, and with it the operation. */
+  readonly fatal: Failure | null
+  readonly report: Report | null
+  /** Size and hash of the last file copied: all there is to know of a batch of one. */
+  readonly last: Copied | null
+}
 
 /** How often a live file that changes under the reader is read again, and the pause before each time (ms). */
 const rereads = 5
 const rereadPause = 50
 
-/** Does one task. Failures are results: class and code of an error would be lost at the thread boundary. */
-export async function transfer(task: TransferTask, store: (name: string) => Promise<Store>): Promise<TransferResult[]> {
-  switch (task.kind) {
-    case 'copy': {
-      const [from, to, progress] = [await store(task.from), await store(task.to), new Progress(task.progress)]
-      return each(task.items, async (item) => {
-        progress.check()
-        const copied = await copyOne(from, to, item, progress, task)
-        progress.add('files', 1)
-        return { copied }
-      })
+/** Does one task. */
+export async function transfer(task: TransferTask, store: (name: string) => Promise<Store>): Promise<TransferOutcome> {
+  try {
+    switch (task.kind) {
+      case 'copy':
+        return await copyBatch(task, await store(task.from), await store(task.to))
+      case 'inspect':
+        return await inspectBatch(task, await store(task.from), await store(task.to))
+      case 'rename':
+        return await renameBatch(task, await store(task.store))
+      case 'remove':
+        return await removeBatch(task, await store(task.store))
     }
-    case 'inspect': {
-      const [from, to, progress] = [await store(task.from), await store(task.to), new Progress(task.progress)]
-      const folders = new Set<string>()
-      return each(task.items, async (item) => {
-        progress.check()
-        await inspectFolder(from, item.path, folders)
-        await inspectFolder(to, item.to, folders)
-        await from.stat(item.path)
-        return {}
-      })
-    }
-    case 'rename': {
-      const to = await store(task.store)
-      const results: TransferResult[] = []
-      for (const item of task.items) {
-        // A switch once begun is finished: one name that can't be switched does not keep the others old.
-        results.push(await attempt(() => done(to.rename?.(item.path, item.to))))
-      }
-      return results
-    }
-    case 'remove': {
-      const where = await store(task.store)
-      return [await attempt(() => done(where.remove(task.paths)))]
-    }
+  } catch (error) {
+    return { ...emptyOutcome(0), fatal: toFailure(error) }
   }
 }
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
-export function isSourceFailure(failure: Failure): boolean {
+function isSourceFailure(failure: Failure): boolean {
   const codes = [
     'STORE_NOT_FOUND',
     'STORE_DENIED',
@@ -101,30 +107,71 @@ export function isSourceFailure(failure: Failure): boolean {
   return codes.includes(failure.code) && failure.detail?.verb !== 'write'
 }
 
-async function each(
-  items: readonly CopyItem[],
-  action: (item: CopyItem) => Promise<TransferResult>,
-): Promise<TransferResult[]> {
-  const results: TransferResult[] = []
-  for (const item of items) {
-    const result = await attempt(() => action(item))
-    results.push(result)
-    if (result.failure && !isSourceFailure(result.failure)) break
-  }
-  return results
+async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<TransferOutcome> {
+  const progress = new Progress(task.progress)
+  const report = task.report ? reportOn() : null
+  let last: Copied | null = null
+  const outcome = await each(unpack(task.batch), async (file) => {
+    progress.check()
+    last = await copyOne(task, from, to, file, progress)
+    progress.add('files', 1)
+    report?.add(file.path, last)
+  })
+  return { ...outcome, report: report?.end() ?? null, last }
 }
 
-async function done(action: Promise<void> | undefined): Promise<TransferResult> {
-  await action
-  return {}
+async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {
+  const progress = new Progress(task.progress)
+  const seen = new Set<string>()
+  return each(unpack(task.batch), async ({ path }) => {
+    progress.check()
+    await inspectFolder(from, task.fromPrefix + path, seen)
+    await inspectFolder(to, task.toPrefix + path, seen)
+    await from.stat(task.fromPrefix + path)
+  })
 }
 
-async function attempt(action: () => Promise<TransferResult>): Promise<TransferResult> {
-  try {
-    return await action()
-  } catch (error) {
-    return { failure: toFailure(error) }
+async function renameBatch(task: RenameTask, store: Store): Promise<TransferOutcome> {
+  const paths = pathsOf(task)
+  const failures: BatchFailure[] = []
+  for (const [index, path] of paths.entries()) {
+    const hidden = hiddenName(path, task.operation, task.direction === 'show' ? 'part' : 'replaced')
+    try {
+      if (task.direction === 'show') await store.rename?.(hidden, path)
+      else await store.rename?.(path, hidden)
+    } catch (error) {
+      // A switch once begun is finished: one name that can't be switched does not keep the others old.
+      failures.push({ index, failure: toFailure(error) })
+    }
   }
+  return { ...emptyOutcome(paths.length), failures }
+}
+
+async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutcome> {
+  const { hiddenFor } = task
+  const paths = pathsOf(task)
+  await store.remove(hiddenFor === undefined ? paths : paths.map((path) => hiddenName(path, hiddenFor, 'part')))
+  return emptyOutcome(paths.length)
+}
+
+async function each(files: readonly BatchFile[], action: (file: BatchFile) => Promise<void>): Promise<TransferOutcome> {
+  const done = new Uint8Array(files.length)
+  const failures: BatchFailure[] = []
+  for (const [index, file] of files.entries()) {
+    try {
+      await action(file)
+      done[index] = 1
+    } catch (error) {
+      const failure = toFailure(error)
+      if (!isSourceFailure(failure)) return { ...emptyOutcome(0), done, failures, fatal: failure }
+      failures.push({ index, failure })
+    }
+  }
+  return { ...emptyOutcome(0), done, failures }
+}
+
+function emptyOutcome(files: number): TransferOutcome {
+  return { done: new Uint8Array(files), failures: [], fatal: null, report: null, last: null }
 }
 
 async function inspectFolder(store: Store, path: string, seen: Set<string>): Promise<void> {
@@ -135,37 +182,29 @@ async function inspectFolder(store: Store, path: string, seen: Set<string>): Pro
   seen.add(key)
 }
 
-async function copyOne(
-  from: Store,
-  to: Store,
-  item: CopyItem,
-  progress: Progress,
-  options: {
-    readonly direct?: true
-    readonly owner?: { readonly uid: number; readonly gid: number }
-    readonly live?: true
-  },
-): Promise<Copied> {
+async function copyOne(task: CopyTask, from: Store, to: Store, file: BatchFile, progress: Progress): Promise<Copied> {
+  const path = task.fromPrefix + file.path
+  const target = task.toPrefix + (task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part'))
   for (let read = 1; ; read += 1) {
     let counted = 0
-    const onBytes = (bytes: number): void => {
-      counted += bytes
-      progress.add('bytes', bytes)
-      progress.check()
+    const options: CopyOptions = {
+      onBytes: (bytes) => {
+        counted += bytes
+        progress.add('bytes', bytes)
+        progress.check()
+      },
+      ...(task.recorded && { size: file.size }),
+      // Arc's own lists of files have no times.
+      ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
+      ...(task.recorded && file.sha256 !== undefined && { sha256: file.sha256 }),
+      ...(task.direct && { direct: task.direct }),
+      ...(task.owner && { owner: task.owner }),
     }
     try {
-      const wanted: CopyOptions = {
-        onBytes,
-        ...(item.size !== undefined && { size: item.size }),
-        ...(item.sha256 !== undefined && { sha256: item.sha256 }),
-        ...(item.mtimeNs !== undefined && { mtimeNs: item.mtimeNs }),
-        ...(options.direct && { direct: options.direct }),
-        ...(options.owner && { owner: options.owner }),
-      }
-      return (await to.copy?.(from, item.path, item.to, wanted)) ?? (await stream(from, to, item, onBytes))
+      return (await to.copy?.(from, path, target, options)) ?? (await stream(from, to, path, target, options))
     } catch (error) {
       progress.add('bytes', -counted)
-      if (!options.live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
+      if (!task.live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
       await sleep(rereadPause)
       progress.check()
     }
@@ -176,44 +215,46 @@ async function copyOne(
  * The way that every pair of stores has. Composed so that the root cause survives in every failure: `pipeline(source, meter, fn)` hides a
  * refused write behind an AbortError. No store notices a short source by itself, so the meter does: when its flush fails, no store shows the file.
  */
-async function stream(from: Store, to: Store, item: CopyItem, onBytes: (bytes: number) => void): Promise<Copied> {
-  const before = await from.stat(item.path)
-  const size = item.size ?? before.size
-  const sha256 = createHash('sha256')
+async function stream(from: Store, to: Store, path: string, target: string, options: CopyOptions): Promise<Copied> {
+  const before = await from.stat(path)
+  const size = options.size ?? before.size
+  const hash = createHash('sha256')
   let total = 0
-  let found = ''
+  let sha256 = ''
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       try {
-        sha256.update(chunk)
+        hash.update(chunk)
         total += chunk.length
-        onBytes(chunk.length)
+        options.onBytes?.(chunk.length)
         done(null, chunk)
       } catch (error) {
         done(error as Error)
       }
     },
     flush(done) {
-      found = sha256.digest('hex')
-      if (total !== size) done(differs(from, item, `${total} bytes`, `${size}`))
-      else if (item.sha256 !== undefined && item.sha256 !== found)
-        done(differs(from, item, `SHA-256 ${found}`, item.sha256))
-      else done()
+      sha256 = hash.digest('hex')
+      const code = options.size === undefined ? 'SOURCE_CHANGED' : 'INTEGRITY'
+      if (total !== size) done(differs(code, from, path, `${total} bytes`, `${size}`))
+      else if (options.sha256 !== undefined && options.sha256 !== sha256) {
+        done(differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256))
+      } else done()
     },
   })
-  const source = await from.read(item.path, before.etag === undefined ? {} : { version: before.etag })
-  const written = to.write(item.to, meter, { size, ...(item.sha256 !== undefined && { sha256: item.sha256 }) })
+  const source = await from.read(path, before.etag === undefined ? {} : { version: before.etag })
+  const written = to.write(target, meter, { size, ...(options.sha256 !== undefined && { sha256: options.sha256 }) })
   await Promise.allSettled([pipeline(source, meter), written])
   await written
-  return { size, sha256: found, sourceMtimeNs: before.mtimeNs }
+  return { size, sha256, sourceMtimeNs: before.mtimeNs }
 }
 
-function differs(from: Store, item: CopyItem, found: string, expected: string): ServiceError {
-  const code = item.size === undefined && item.sha256 === undefined ? 'SOURCE_CHANGED' : 'INTEGRITY'
-  return new ServiceError(code, `cannot copy ${from.url}/${item.path}: it has ${found}, ${expected} was expected`, {
-    verb: 'read',
-    path: item.path,
-    expected,
-    found,
-  })
+function differs(
+  code: 'SOURCE_CHANGED' | 'INTEGRITY',
+  from: Store,
+  path: string,
+  found: string,
+  expected: string,
+): ServiceError {
+  const message = `cannot copy ${from.url}/${path}: it has ${found}, ${expected} was expected`
+  return new ServiceError(code, message, { verb: 'read', path, expected, found })
 }

@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.js'
-import { classify, isExcludedFolder } from '../format/data-path.js'
+import { classify, databaseOf, isExcludedFolder } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
+import { type Batch, type BatchFile, packBatches } from './batch.js'
 import { runLanes } from './lanes.js'
 import type { Pool } from './pool.js'
 
@@ -15,43 +16,34 @@ export interface ListTask {
   /** Paths that no backup holds; a folder's ends in no slash. */
   readonly excluded: readonly string[]
   readonly namesOnly: boolean
+  /** Only files of these databases. */
+  readonly databases?: readonly string[]
 }
 
-/** What such a task found, packed: strings and numbers of many files cross the thread boundary as a few values. */
+/** What such a task found. */
 export interface ListedLevel {
-  /** Files of Arc, joined by NUL, which no path can hold. */
-  readonly paths: string
-  readonly sizes: Float64Array
-  readonly mtimesNs: BigInt64Array
+  /** Files that a backup holds. */
+  readonly batches: readonly Batch[]
   readonly folders: readonly string[]
 }
 
 /** A failure as a value: its class and code would be lost at the thread boundary. */
 export type ListOutcome = { readonly level: ListedLevel } | { readonly failure: Failure }
 
-export interface FoundFile {
-  readonly path: string
-  readonly size: number
-  readonly mtimeNs: bigint
-}
-
 /** The thread's part: lists, and leaves out what no backup holds. */
 export async function listLevel(task: ListTask, store: Store): Promise<ListedLevel> {
   const excluded = new Set(task.excluded)
   const exclude = (path: string): boolean => isLeftOut(path, excluded)
-  const files: FoundFile[] = []
+  const scope = task.databases && new Set(task.databases)
+  const isInScope = (path: string): boolean => !scope || scope.has(databaseOf(path))
+  const files: BatchFile[] = []
   const folders: string[] = []
   const options = { depth: 1, exclude, ...(task.namesOnly && { namesOnly: true as const }) } as const
   for await (const entry of store.list(task.folders, options)) {
     if (entry.folder) folders.push(entry.path)
-    else if (classify(entry.path) !== 'excluded') files.push(entry)
+    else if (classify(entry.path) !== 'excluded' && isInScope(entry.path)) files.push(entry)
   }
-  return {
-    paths: files.map(({ path }) => path).join('\0'),
-    sizes: Float64Array.from(files, ({ size }) => size),
-    mtimesNs: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
-    folders,
-  }
+  return { batches: packBatches(files), folders }
 }
 
 /** Is this path (a folder's ends in a slash) one that no backup holds? */
@@ -67,7 +59,7 @@ export function isLeftOut(path: string, excluded: ReadonlySet<string>): boolean 
 export async function walk(
   pool: Pool,
   task: Omit<ListTask, 'kind'>,
-  found: (files: FoundFile[]) => Promise<void> | void,
+  found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
   const waiting = [...task.folders]
   let running = 0
@@ -89,14 +81,10 @@ export async function walk(
     try {
       const level = await pool.list({ ...task, kind: 'list', folders })
       waiting.push(...level.folders)
-      if (level.paths !== '') await found(unpack(level))
+      for (const batch of level.batches) await found(batch)
     } finally {
       running -= 1
       wake()
     }
   })
-}
-
-function unpack({ paths, sizes, mtimesNs }: ListedLevel): FoundFile[] {
-  return paths.split('\0').map((path, index) => ({ path, size: sizes[index] ?? 0, mtimeNs: mtimesNs[index] ?? 0n }))
 }

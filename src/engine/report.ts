@@ -1,0 +1,74 @@
+import { classify, databaseOf, measurementOf } from '../format/data-path.js'
+import { backupPaths } from '../format/layout.js'
+import { SidecarWriter } from '../format/sidecar.js'
+import type { Copied } from '../stores/store.js'
+
+/** Files and bytes of one measurement. */
+export interface Tally {
+  readonly database: string
+  readonly measurement: string
+  files: number
+  bytes: number
+}
+
+/** What a thread tells of the files of a batch that it copied for a backup: the main thread adds up, and never looks at a file. */
+export interface Report {
+  readonly tallies: readonly Tally[]
+  /** Parquet files that are schema anchors, and their bytes. */
+  readonly anchors: number
+  readonly anchorBytes: number
+  readonly compactionStates: number
+  /** Lines for the sidecar's list of data files, and of the others; as `SidecarWriter` makes them, from the first one on. */
+  readonly files: string
+  readonly others: string
+  /** Entries in both. */
+  readonly entries: number
+}
+
+export interface Reporter {
+  add(path: string, copied: Copied): void
+  end(): Report
+}
+
+export function reportOn(): Reporter {
+  const [writer, otherWriter] = [new SidecarWriter(), new SidecarWriter()]
+  const tallies = new Map<string, Tally>()
+  let [files, others, anchors, anchorBytes, compactionStates] = ['', '', 0, 0, 0]
+  return {
+    add: (path, { size, sha256, sourceMtimeNs }) => {
+      const source_mtime_ns = String(sourceMtimeNs)
+      if (classify(path) !== 'parquet') {
+        if (path.startsWith('_compaction_state/')) compactionStates += 1
+        if (path.startsWith('_schema/') && path.endsWith('.parquet')) {
+          anchors += 1
+          anchorBytes += size
+        }
+        const entry = {
+          path: `${backupPaths.data}${path}`,
+          kind: 'auxiliary',
+          sha256,
+          size_bytes: size,
+          source_mtime_ns,
+        } as const
+        others += otherWriter.other(entry)
+        return
+      }
+      const [database, measurement] = [databaseOf(path), measurementOf(path)]
+      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns })
+      const key = `${database}/${measurement}`
+      const tally = tallies.get(key) ?? { database, measurement, files: 0, bytes: 0 }
+      tally.files += 1
+      tally.bytes += size
+      tallies.set(key, tally)
+    },
+    end: () => ({
+      tallies: [...tallies.values()],
+      anchors,
+      anchorBytes,
+      compactionStates,
+      files,
+      others,
+      entries: writer.entries + otherWriter.entries,
+    }),
+  }
+}
