@@ -198,11 +198,7 @@ class Intake {
     this.#files = []
     for (const batch of packBatches(files)) {
       this.#run.inventory.add(batch)
-      const inspected = this.inspection.add(batch)
-      if (!this.#run.inventory.indexPaths(batch)) {
-        throw new ServiceError('MANIFEST_INVALID', `the list of files of ${this.#run.backupId} names a file twice`)
-      }
-      await inspected
+      await this.inspection.add(batch)
     }
   }
 

@@ -137,19 +137,10 @@ export class Inventory {
     for (let line = select.get(0) as Line; line; line = select.get(line.id) as Line) yield line.text
   }
 
-  /** Makes a batch's paths known to `has` and `hasBelow`. Answers false where one of them is known already. */
-  indexPaths(batch: Batch): boolean {
-    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?)')
-    this.#indexed = true
-    let isNew = true
-    this.#db.transaction(() => {
-      for (const path of pathsOf(batch)) isNew = insert.run(path).changes === 1 && isNew
-    })()
-    return isNew
-  }
-
+  /** Is this path in a batch? The first question makes an index of all paths: a restore into an empty root never asks. */
   has(path: string): boolean {
-    return this.#indexed && this.#db.prepare('SELECT 1 FROM paths WHERE path = ?').get(path) !== undefined
+    if (!this.#indexed) this.#indexPaths()
+    return this.#db.prepare('SELECT 1 FROM paths WHERE path = ?').get(path) !== undefined
   }
 
   /** Is there a file below this folder (ending in `/`)? */
@@ -168,6 +159,14 @@ export class Inventory {
     const select = this.#db.prepare('SELECT id, paths FROM extras WHERE id > ? ORDER BY id LIMIT 1')
     type Extras = { id: number; paths: string } | undefined
     for (let row = select.get(0) as Extras; row; row = select.get(row.id) as Extras) yield pathsOf(row)
+  }
+
+  #indexPaths(): void {
+    this.#indexed = true
+    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?)')
+    this.#db.transaction(() => {
+      for (const batch of this.batches()) for (const path of pathsOf(batch)) insert.run(path)
+    })()
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
 
-const cells = ['files', 'bytes', 'stop'] as const
-type Cell = (typeof cells)[number]
+const counters = ['files', 'bytes'] as const
+type Counter = (typeof counters)[number]
+const counterBytes = counters.length * BigInt64Array.BYTES_PER_ELEMENT
 
 const stops = {
   CANCELLED: 'the operation was cancelled',
@@ -9,6 +10,8 @@ const stops = {
   TIMEOUT: 'the operation took longer than backup.operation_timeout allows',
 } as const satisfies Partial<Record<ErrorCode, string>>
 export type StopReason = keyof typeof stops
+/** Bytes. */
+const flushAt = 1 << 20
 const reasons = Object.keys(stops) as StopReason[]
 
 /**
@@ -18,34 +21,65 @@ const reasons = Object.keys(stops) as StopReason[]
 export class Progress {
   /** Goes to the worker threads with each task. */
   readonly buffer: SharedArrayBuffer
-  readonly #cells: BigInt64Array
+  readonly #counters: BigInt64Array
+  /** One cell of its own type: it is read for every file, and a BigInt would be garbage each time. */
+  readonly #stop: Int32Array
 
-  constructor(buffer = new SharedArrayBuffer(cells.length * BigInt64Array.BYTES_PER_ELEMENT)) {
+  constructor(buffer = new SharedArrayBuffer(counterBytes + Int32Array.BYTES_PER_ELEMENT)) {
     this.buffer = buffer
-    this.#cells = new BigInt64Array(buffer)
+    this.#counters = new BigInt64Array(buffer, 0, counters.length)
+    this.#stop = new Int32Array(buffer, counterBytes, 1)
   }
 
   /** @param count may be negative: a file that is read again steps the counters back. */
-  add(cell: Exclude<Cell, 'stop'>, count: number): void {
-    Atomics.add(this.#cells, cells.indexOf(cell), BigInt(count))
+  add(counter: Counter, count: number): void {
+    Atomics.add(this.#counters, counters.indexOf(counter), BigInt(count))
   }
 
-  read(cell: Exclude<Cell, 'stop'>): number {
-    return Number(Atomics.load(this.#cells, cells.indexOf(cell)))
+  read(counter: Counter): number {
+    return Number(Atomics.load(this.#counters, counters.indexOf(counter)))
   }
 
   /** Asks every thread to end. The first reason stands. */
   stop(reason: StopReason): void {
-    Atomics.compareExchange(this.#cells, cells.indexOf('stop'), 0n, BigInt(reasons.indexOf(reason) + 1))
+    Atomics.compareExchange(this.#stop, 0, 0, reasons.indexOf(reason) + 1)
   }
 
   get stopped(): StopReason | null {
-    return reasons[Number(Atomics.load(this.#cells, cells.indexOf('stop'))) - 1] ?? null
+    return reasons[Atomics.load(this.#stop, 0) - 1] ?? null
   }
 
   /** Throws the reason if the operation is to end. */
   check(): void {
+    if (Atomics.load(this.#stop, 0) === 0) return
     const reason = this.stopped
     if (reason) throw new ServiceError(reason, stops[reason])
+  }
+}
+
+/** Counts what one thread does to a batch, and passes it on now and then: an atomic addition for every small file is felt. */
+export class BatchProgress {
+  readonly #progress: Progress
+  #files = 0
+  #bytes = 0
+
+  constructor(progress: Progress) {
+    this.#progress = progress
+  }
+
+  addBytes(count: number): void {
+    this.#bytes += count
+    if (this.#bytes >= flushAt) this.flush()
+  }
+
+  addFile(): void {
+    this.#files += 1
+  }
+
+  flush(): void {
+    if (this.#files !== 0) this.#progress.add('files', this.#files)
+    if (this.#bytes !== 0) this.#progress.add('bytes', this.#bytes)
+    this.#files = 0
+    this.#bytes = 0
   }
 }

@@ -1,4 +1,4 @@
-import { fromFailure, ServiceError } from '../errors.js'
+import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
 import { pack, unpack } from './batch.js'
@@ -69,7 +69,13 @@ async function stage(
     ...(owner && { owner }),
   })
   await Promise.allSettled([proven, copied])
-  await copied
+  await copied.catch((error: unknown) => {
+    // Nobody else writes hidden names of this operation.
+    if (!isServiceError(error, 'STORE_EXISTS')) throw error
+    throw new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, {
+      cause: error,
+    })
+  })
   return proven
 }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
 import type { Copied, CopyOptions, Store } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
-import { Progress } from './progress.js'
+import { BatchProgress, Progress } from './progress.js'
 import { type Report, reportOn } from './report.js'
 import { hiddenName } from './stage-name.js'
 
@@ -109,14 +109,16 @@ function isSourceFailure(failure: Failure): boolean {
 
 async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
+  const counted = new BatchProgress(progress)
   const report = task.report ? reportOn() : null
   let last: Copied | null = null
   const outcome = await each(unpack(task.batch), async (file) => {
     progress.check()
-    last = await copyOne(task, from, to, file, progress)
-    progress.add('files', 1)
+    last = await copyOne(task, from, to, file, progress, counted)
+    counted.addFile()
     report?.add(file.path, last)
   })
+  counted.flush()
   return { ...outcome, report: report?.end() ?? null, last }
 }
 
@@ -182,7 +184,14 @@ async function inspectFolder(store: Store, path: string, seen: Set<string>): Pro
   seen.add(key)
 }
 
-async function copyOne(task: CopyTask, from: Store, to: Store, file: BatchFile, progress: Progress): Promise<Copied> {
+async function copyOne(
+  task: CopyTask,
+  from: Store,
+  to: Store,
+  file: BatchFile,
+  progress: Progress,
+  counter: BatchProgress,
+): Promise<Copied> {
   const path = task.fromPrefix + file.path
   const target = task.toPrefix + (task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part'))
   for (let read = 1; ; read += 1) {
@@ -190,7 +199,7 @@ async function copyOne(task: CopyTask, from: Store, to: Store, file: BatchFile, 
     const options: CopyOptions = {
       onBytes: (bytes) => {
         counted += bytes
-        progress.add('bytes', bytes)
+        counter.addBytes(bytes)
         progress.check()
       },
       ...(task.recorded && { size: file.size }),
@@ -203,7 +212,7 @@ async function copyOne(task: CopyTask, from: Store, to: Store, file: BatchFile, 
     try {
       return (await to.copy?.(from, path, target, options)) ?? (await stream(from, to, path, target, options))
     } catch (error) {
-      progress.add('bytes', -counted)
+      counter.addBytes(-counted)
       if (!task.live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
       await sleep(rereadPause)
       progress.check()

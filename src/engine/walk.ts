@@ -39,7 +39,7 @@ export async function listLevel(task: ListTask, store: Store): Promise<ListedLev
   const files: BatchFile[] = []
   const folders: string[] = []
   const options = { depth: 1, exclude, ...(task.namesOnly && { namesOnly: true as const }) } as const
-  for await (const entry of store.list(task.folders, options)) {
+  for await (const entry of store.listLevel?.(task.folders, options) ?? store.list(task.folders, options)) {
     if (entry.folder) folders.push(entry.path)
     else if (classify(entry.path) !== 'excluded' && isInScope(entry.path)) files.push(entry)
   }

@@ -157,10 +157,8 @@ function openTarget(to: LocalPath, name: string, options: CopyOptions): number {
     try {
       return openSync(path, flags, 0o600)
     } catch (error) {
-      const code = systemCode(error)
-      if (code === 'ENOENT') makeFolders(to.root, dirname(name), options.owner)
-      else if (code === 'EEXIST') unlinkSync(path)
-      else throw error
+      if (systemCode(error) !== 'ENOENT') throw error
+      makeFolders(to.root, dirname(name), options.owner)
       return openSync(path, flags, 0o600)
     }
   } catch (error) {

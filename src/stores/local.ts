@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile, makeFolders, temporaryName } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
-import { listFolders } from './local-list.js'
+import { listFolders, listLevel } from './local-list.js'
 import { checkPath } from './path.js'
 import type { Copied, CopyOptions, ListOptions, ReadOptions, Space, Store, StoredFile, WriteOptions } from './store.js'
 
@@ -27,6 +27,11 @@ export class LocalStore implements Store {
     const folders = typeof prefix === 'string' ? [prefix] : prefix
     for (const folder of folders) if (folder !== '') checkPath(folder)
     return listFolders(this.url, folders, options)
+  }
+
+  listLevel(folders: readonly string[], options: ListOptions = {}): StoredFile[] {
+    for (const folder of folders) if (folder !== '') checkPath(folder)
+    return listLevel(this.url, folders, options)
   }
 
   async stat(path: string): Promise<StoredFile> {
