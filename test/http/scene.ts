@@ -1,0 +1,175 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { openAuthenticator } from '../../src/auth/authenticator.js'
+import type { BackupRequest, Caller, OperationStatus, RestoreRequest } from '../../src/engine/operation.js'
+import { ServiceError } from '../../src/errors.js'
+import { createApp } from '../../src/http/app.js'
+import type { Operations } from '../../src/http/operations.js'
+import { createServer, type ServerOptions } from '../../src/http/server.js'
+import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
+
+export const operationId = '0123456789ab'
+
+/** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
+export class Engine implements Operations {
+  readonly asked: { what: string; request: BackupRequest | RestoreRequest; caller: Caller }[] = []
+  readonly deleted: string[] = []
+  current: OperationStatus | null = null
+  /** Thrown by whatever is called next. */
+  failure: unknown = null
+  warnings: string[] = []
+  isReady = true
+  /** SHA-256 of the one credential that may read the status. */
+  credential: string | null = null
+
+  async startBackup(request: BackupRequest, caller: Caller) {
+    return this.#start('backup', request, caller, 'backup-20261123-110000-00000001')
+  }
+
+  async startRestore(request: RestoreRequest, caller: Caller) {
+    this.#find(request.backupId)
+    return this.#start('restore', request, caller, request.backupId)
+  }
+
+  async deleteBackup(id: string) {
+    this.#fail()
+    this.#find(id)
+    this.deleted.push(id)
+  }
+
+  async listBackups() {
+    this.#fail()
+    return { backups: [{ backup_id: arcBackupId, backup_type: 'full' }], warnings: this.warnings }
+  }
+
+  async showBackup(id: string) {
+    this.#fail()
+    this.#find(id)
+    return { version: 'dev', backup_id: id, databases: [{ name: '<a>&b' }] }
+  }
+
+  status() {
+    return this.current
+  }
+
+  ready() {
+    return this.isReady
+  }
+
+  mayReadStatus(credential: string) {
+    return this.credential === credential
+  }
+
+  cancel() {
+    this.#fail()
+  }
+
+  #start(what: string, request: BackupRequest | RestoreRequest, caller: Caller, backupId: string) {
+    this.#fail()
+    this.asked.push({ what, request, caller })
+    return { backupId, operationId }
+  }
+
+  #find(id: string) {
+    if (id !== arcBackupId) throw new ServiceError('NOT_FOUND', 'Backup not found')
+  }
+
+  #fail() {
+    const { failure } = this
+    this.failure = null
+    if (failure !== null) throw failure
+  }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly json: Record<string, unknown>
+  readonly headers: Headers
+}
+
+export interface Api {
+  readonly url: string
+  readonly port: number
+  readonly folder: string
+  readonly engine: Engine
+  /** Lines of the log, at level trace. */
+  readonly log: string[]
+  /** An admin's request, unless `headers` say otherwise. */
+  call(
+    method: string,
+    path: string,
+    init?: { body?: string | Uint8Array<ArrayBuffer> | ReadableStream; headers?: Record<string, string> },
+  ): Promise<Answer>
+  post(path: string, body: unknown): Promise<Answer>
+  /** What the server sends back for these bytes until it closes the connection. */
+  raw(text: string): Promise<string>
+}
+
+export interface ApiOptions extends Partial<ServerOptions> {
+  readonly auth?: false
+}
+
+/** The API on a free port over a copy of Arc's `arc.db`; the test ends it. */
+export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  const log: string[] = []
+  const engine = new Engine()
+  const authenticator = openAuthenticator({
+    dbPath: `${folder}/data/arc.db`,
+    cacheTtlMs: 300_000,
+    maxCacheSize: 100,
+    bootstrapToken: null,
+  })
+  const app = createApp({
+    operations: engine,
+    authenticator: options.auth === false ? null : authenticator,
+    log: pino({ level: 'trace', messageKey: 'message' }, { write: (line: string) => log.push(line) }),
+  })
+  const server = createServer(app, { tls: null, readTimeoutMs: 30_000, idleTimeoutMs: 30_000, ...options })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  t.teardown(async () => {
+    server.close()
+    server.closeAllConnections()
+    authenticator.close()
+  })
+  const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const call: Api['call'] = async (method, path, { body, headers } = {}) => {
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: headers ?? { authorization: `Bearer ${adminToken}` },
+      ...(body !== undefined && { body, duplex: 'half' }),
+    } as RequestInit)
+    const text = await answer.text()
+    const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {}
+    return { status: answer.status, text, json, headers: answer.headers }
+  }
+  const post: Api['post'] = (path, body) =>
+    call('POST', path, {
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    })
+  const raw: Api['raw'] = async (text) => {
+    const socket = connect(port, '127.0.0.1')
+    let received = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      received += chunk
+    })
+    // A server that closes while we still send is no failure of the test.
+    socket.on('error', () => {})
+    socket.write(text)
+    await once(socket, 'close')
+    return received
+  }
+  return { url, port, folder, engine, log, call, post, raw }
+}
+
+export function as(token: string | undefined): { headers: Record<string, string> } {
+  return { headers: { authorization: `Bearer ${token}` } }
+}
