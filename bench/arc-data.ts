@@ -97,7 +97,7 @@ async function writeLarge(connection: DuckDBConnection, storage: string, index: 
 }
 
 /** Arc's tables, as far as a backup cares: all of them, empty but for tokens. */
-function writeTokens(path: string, token: string): void {
+export function writeTokens(path: string, token: string): void {
   const db = new Database(path)
   db.pragma('journal_mode = WAL')
   db.exec(`
