@@ -13,7 +13,7 @@ export const boundary: Middleware<State> = async (ctx, next) => {
     await next()
   } catch (error) {
     failure = asFailure(error)
-    if (failure.code === 'INTERNAL') ctx.state.log.error({ err: describe(error) }, 'unexpected failure')
+    if (failure.code === 'INTERNAL') ctx.state.log.error({ exception: describe(error) }, 'unexpected failure')
     ctx.status = failure.status
     if (failure.code === 'TOO_MANY_REQUESTS') ctx.set('Retry-After', String(failure.detail.retryAfterSeconds ?? 1))
     ctx.body = bodyOf(failure)
@@ -34,7 +34,7 @@ export const boundary: Middleware<State> = async (ctx, next) => {
     size: ctx.length ?? 0,
     ip: ctx.ip,
     // What the client did wrong is the client's business, and may quote what it sent.
-    ...(failure && ctx.status >= 500 && { code: failure.code, error: failure.message }),
+    ...(failure && ctx.status >= 500 && reasonOf(failure)),
   }
   ctx.state.log[ctx.status >= 500 ? 'error' : 'warn'](facts, 'HTTP request error')
 }
@@ -52,6 +52,10 @@ function bodyOf(failure: ServiceError): Record<string, unknown> {
     ...(typeof detail.explanation === 'string' && { detail: detail.explanation }),
     ...(Array.isArray(detail.unknownDatabases) && { unknown_databases: detail.unknownDatabases }),
   }
+}
+
+function reasonOf({ code, message, detail }: ServiceError): Record<string, unknown> {
+  return { code, error: message, ...(typeof detail.explanation === 'string' && { explanation: detail.explanation }) }
 }
 
 function asFailure(error: unknown): ServiceError {
@@ -72,7 +76,7 @@ function discardRest(ctx: ParameterizedContext<State>): void {
   ctx.req.resume()
 }
 
-/** Only what is known to be harmless: errors of parsers carry the text that they could not read. */
+/** Only what is known to be harmless: errors of parsers carry the text that they could not read, and pino writes all that an error has. */
 function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }
   const { name, message, stack, cause } = error

@@ -73,9 +73,7 @@ function createTls(nodeOptions: NodeOptions, files: { certFile: string; keyFile:
 
 /** Answers what never became a request, in the same form as everything else. The error is not logged: it carries the bytes, and with them a token. */
 function refuse(error: Error, socket: Duplex, latest: ServerResponse | undefined): void {
-  const answered = latest?.headersSent === true
-  // No second head where an answer is on its way, or its request still is.
-  if (!socket.writable || (answered && !(latest.writableFinished && latest.req.complete))) {
+  if (!socket.writable || (latest !== undefined && !mayRefuse(latest))) {
     socket.destroy()
     return
   }
@@ -90,4 +88,12 @@ function refuse(error: Error, socket: Duplex, latest: ServerResponse | undefined
   }
   const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${body}`)
+}
+
+/**
+ * May a connection be told off now? Where its latest request is whole, only after the answer to that: it would be taken for it. Where it is not, only
+ * before that: no second answer to one request.
+ */
+function mayRefuse({ req, headersSent, writableFinished }: ServerResponse): boolean {
+  return req.complete ? writableFinished : !headersSent
 }

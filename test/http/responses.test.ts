@@ -1,0 +1,87 @@
+import t from 'tap'
+import type { OperationStatus } from '../../src/engine/operation.js'
+import { goDuration, statusBody } from '../../src/http/responses.js'
+
+const running: OperationStatus = {
+  operation: 'backup',
+  operationId: '0123456789ab',
+  backupId: 'backup-20261123-103045-c526b8a7',
+  status: 'running',
+  outcome: null,
+  phase: 'copying',
+  totalFiles: 36,
+  processedFiles: 12,
+  skippedFiles: 0,
+  totalBytes: 83766,
+  processedBytes: 4000,
+  bytesPerSecond: 1000,
+  etaSeconds: null,
+  startedAt: '2026-11-23T10:30:45.583188582Z',
+  completedAt: null,
+  error: null,
+  errorCode: null,
+  warnings: [],
+  skippedSample: [],
+  databases: null,
+  restore: null,
+  phaseMs: { listing: 5 },
+}
+const arcs = ['operation', 'backup_id', 'status', 'total_files', 'processed_files', 'skipped_files']
+const arcsNumbers = [...arcs, 'total_bytes', 'processed_bytes', 'started_at']
+const gap = { path: 'metrics/cpu/x.parquet', code: 'STORE_IO', message: 'cannot read' } as const
+
+t.test("Arc's keys come first, in Arc's order, then ours", async (t) => {
+  const body = statusBody(running)
+  const ours = ['operation_id', 'outcome', 'phase', 'phase_ms', 'bytes_per_second', 'eta_seconds', 'warnings']
+  t.same(Object.keys(body), [...arcsNumbers, ...ours])
+  t.match(body, { status: 'running', outcome: null, eta_seconds: null, phase_ms: { listing: 5 }, warnings: [] })
+})
+
+t.test('what ended says when and why', async (t) => {
+  const ended = { status: 'failed', outcome: 'interrupted', completedAt: '2026-11-23T10:31:00Z' } as const
+  const body = statusBody({ ...running, ...ended, error: 'stopped', errorCode: 'INTERRUPTED' })
+  t.same(Object.keys(body).slice(0, 11), [...arcsNumbers, 'completed_at', 'error'])
+  t.match(body, { error_code: 'INTERRUPTED', outcome: 'interrupted' })
+  const gaps = statusBody({ ...running, skippedFiles: 1, skippedSample: [gap], databases: ['metrics'] })
+  t.match(gaps, { skipped_files: 1, skipped_sample: [gap], databases: ['metrics'] })
+})
+
+t.test('a restore says what it left as it was', async (t) => {
+  const restore = {
+    mode: 'merge',
+    verified: false,
+    missingFiles: 1,
+    missingSample: [gap],
+    keptFiles: 2,
+    keptPartitions: ['metrics/cpu/2026/01/01'],
+    replacedFiles: 0,
+  } as const
+  t.match(statusBody({ ...running, operation: 'restore', restore }), {
+    mode: 'merge',
+    verified: false,
+    missing_files: 1,
+    missing_sample: [gap],
+    kept_files: 2,
+    kept_partitions: ['metrics/cpu/2026/01/01'],
+    replaced_files: 0,
+  })
+  const whole = { ...restore, verified: null, missingFiles: 0, missingSample: [], keptPartitions: [] }
+  const body = statusBody({ ...running, operation: 'restore', restore: whole })
+  t.match(body, { verified: null, missing_files: 0, kept_partitions: [] })
+  t.notOk('missing_sample' in body)
+})
+
+t.test('nothing ran yet', async (t) => t.same(statusBody(null), { status: 'idle' }))
+
+t.test('durations as Go prints them', async (t) => {
+  const expected: [seconds: number, text: string][] = [
+    [0, '0s'],
+    [59.9, '59s'],
+    [60, '1m0s'],
+    [3599, '59m59s'],
+    [3600, '1h0m0s'],
+    [3723.5, '1h2m3s'],
+    [90_061, '25h1m1s'],
+  ]
+  for (const [seconds, text] of expected) t.equal(goDuration(seconds), text)
+})
