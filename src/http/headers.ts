@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Middleware } from 'koa'
 import type { Logger } from 'pino'
-import { readPath } from './path.js'
+import { normalizeTarget } from './path.js'
 import type { State } from './state.js'
 
 /** Arc's security headers; answers hold names of tokens' owners and of files, so no cache keeps them. */
@@ -25,7 +25,8 @@ export function headers(log: Logger): Middleware<State> {
   return async (ctx, next) => {
     const id = randomUUID()
     ctx.state.log = log.child({ request_id: id })
-    ctx.state.path = readPath(ctx)
+    // The path that routes are found by: another parser would see another one in `/a#/../b`, and let in whom this one keeps out.
+    ctx.state.path = normalizeTarget(ctx.req) ? ctx.path : null
     ctx.set(alwaysSent)
     ctx.set('X-Request-Id', id)
     if (ctx.secure) ctx.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')

@@ -6,15 +6,15 @@ const longestWord = 24
 const longestShown = 200
 
 /**
- * The path of a request as Koa has it; null where its target is no URL. It must be the one that routes are found by: of a target like `/a#/../b`
- * another parser would see another path, and let in whom this one keeps out.
+ * Makes `http://host/path?query` the plain `/path?query`; false for a target that is neither. This has to come before Koa looks at the URL: Node's old
+ * parser, which Koa uses, writes a target that it does not like to standard error, `?p=` and all.
  */
-export function readPath(request: { readonly path: string | null }): string | null {
-  try {
-    return request.path
-  } catch {
-    return null
-  }
+export function normalizeTarget(request: { url?: string | undefined }): boolean {
+  const target = request.url ?? ''
+  if (target.startsWith('/') || target === '*') return true
+  const url = /^https?:/i.test(target) && URL.canParse(target) ? new URL(target) : null
+  request.url = url ? url.pathname + url.search : '/'
+  return url !== null
 }
 
 /** Without empty, `.` and `..` segments and without a slash at the end, as Go's `path.Clean` has it. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cleanPath, readPath, showPath } from '../../src/http/path.js'
+import { cleanPath, normalizeTarget, showPath } from '../../src/http/path.js'
 import { arcBackupId, facts } from '../support/fixture.js'
 
 t.test("paths are cleaned as Go's path.Clean does", async (t) => {
@@ -14,14 +14,24 @@ t.test("paths are cleaned as Go's path.Clean does", async (t) => {
   for (const [path, clean] of Object.entries(expected)) t.equal(cleanPath(path), clean, path)
 })
 
-t.test('a target that is no URL has no path', async (t) => {
-  t.equal(readPath({ path: '/a' }), '/a')
-  const broken = {
-    get path(): string {
-      throw new TypeError('Invalid URL')
-    },
+t.test('a target with a host is reduced to its path', async (t) => {
+  const expected: [target: string | undefined, url: string, isValid: boolean][] = [
+    ['/a?b#c', '/a?b#c', true],
+    ['*', '*', true],
+    ['http://x/a?b', '/a?b', true],
+    ['HTTPS://user:secret@x:1/a', '/a', true],
+    ['http://x', '/', true],
+    ['http://[::1/a', '/', false],
+    ['http://x:99999999/a', '/', false],
+    ['ftp://x/a', '/', false],
+    ['a', '/', false],
+    [undefined, '/', false],
+  ]
+  for (const [target, url, isValid] of expected) {
+    const request = { url: target }
+    t.equal(normalizeTarget(request), isValid, String(target))
+    t.equal(request.url, url, String(target))
   }
-  t.equal(readPath(broken), null)
 })
 
 t.test('no token is shown, ids and our own names are', async (t) => {
