@@ -9,8 +9,8 @@ import { type ServiceProcess, startServiceProcess } from './service-process.js'
 
 const run = promisify(execFile)
 const token = 'a-token-for-benches-of-more-than-32-characters'
-/** How often the end is looked for, in ms: the error of a time, and a load of 1 % of a core. */
-export const pollPeriod = 10
+/** How often the end is looked for, in ms: the error of a time; each look costs both sides a millisecond. */
+export const pollPeriod = 25
 
 /** Time and cost of one operation. */
 export interface Cost {
