@@ -1,14 +1,66 @@
 import type { Store } from './store.js'
 
-/** Where a store is, as a plain value that can go to a worker thread. */
-export interface StoreConfig {
+/** Where a store is and how it is reached, as a plain value that can go to a worker thread. Holds credentials: never printed. */
+export type StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig
+
+export interface LocalStoreConfig {
   readonly kind: 'local'
   /** Absolute path. */
   readonly root: string
 }
 
+/** How long a store that does not answer is tried. */
+export interface Patience {
+  /** Ms without a byte moved after which a failing request is given up (`backup.retry_timeout`). */
+  readonly retryTimeoutMs: number
+  /** Ms without a byte after which a transfer is broken off and tried again (`backup.stall_timeout`). */
+  readonly stallTimeoutMs: number
+}
+
+export interface S3StoreConfig extends Patience {
+  readonly kind: 's3'
+  readonly bucket: string
+  /** '' or ending in `/`. */
+  readonly prefix: string
+  readonly region: string
+  /** `https://host:port`; absent: AWS's own for the region. */
+  readonly endpoint?: string
+  readonly pathStyle: boolean
+  /** Absent: the SDK's chain (environment, profile, web identity, container, instance). */
+  readonly credentials?: {
+    readonly accessKeyId: string
+    readonly secretAccessKey: string
+    readonly sessionToken?: string
+  }
+  /** Server-side encryption that each write asks for. */
+  readonly sse?: 'AES256' | 'aws:kms'
+  readonly kmsKeyId?: string
+  readonly storageClass?: string
+}
+
+export interface AzureStoreConfig extends Patience {
+  readonly kind: 'azure'
+  readonly container: string
+  /** '' or ending in `/`. */
+  readonly prefix: string
+  /** `https://account.blob.core.windows.net` or an emulator's `http://127.0.0.1:10000/devstoreaccount1`; not used with a connection string. */
+  readonly endpoint?: string
+  readonly credential:
+    | { readonly kind: 'connection-string'; readonly connectionString: string }
+    | { readonly kind: 'sas'; readonly account: string; readonly sasToken: string }
+    | { readonly kind: 'account-key'; readonly account: string; readonly accountKey: string }
+    /** `DefaultAzureCredential`: environment, workload identity, managed identity. */
+    | { readonly kind: 'managed-identity'; readonly account: string }
+}
+
 /** Loads only the code of the store in use: the object stores' SDKs take up to 0.4 s. */
 export async function openStore(config: StoreConfig): Promise<Store> {
-  const { LocalStore } = await import('./local.js')
-  return new LocalStore(config.root)
+  switch (config.kind) {
+    case 'local': {
+      const { LocalStore } = await import('./local.js')
+      return new LocalStore(config.root)
+    }
+    default:
+      throw new Error(`stores of kind ${config.kind} are not here yet`)
+  }
 }

@@ -1,5 +1,8 @@
 import type { Readable } from 'node:stream'
 
+/** Up to this many bytes a file is read and written whole, beyond it in parts of at least this size. */
+export const smallFile = 8 << 20
+
 /** One file as a store knows it. */
 export interface StoredFile {
   /** Relative to the store's root, segments separated by `/`. */
@@ -37,6 +40,24 @@ export interface WriteOptions {
   readonly sha256?: string
   /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
   readonly ifAbsent?: true
+  /**
+   * Only for a store that uploads in parts: called, and waited for, before the first part of an upload moves, with what `abortUpload`
+   * needs to remove it: parts of an upload that nobody remembers cost money and are in no listing.
+   */
+  readonly onUpload?: (upload: Upload) => void | Promise<void>
+}
+
+/** An upload in parts that is under way: plain data, to be kept on record. */
+export interface Upload {
+  readonly path: string
+  readonly uploadId: string
+}
+
+/** A whole file in memory. */
+export interface Content {
+  readonly bytes: Buffer
+  readonly mtimeNs: bigint
+  readonly etag?: string
 }
 
 export interface CopyOptions {
@@ -109,6 +130,18 @@ export interface Store {
    * A path that ends in `/` is a folder and goes with all that is in it.
    */
   remove(paths: Iterable<string>): Promise<void>
+
+  /**
+   * A whole file of at most `smallFile` bytes in one go, without a stream, where that costs less: the door for Arc's many small files. Rejects like `read`.
+   * A file that has turned out larger is SOURCE_CHANGED.
+   */
+  readSmall?(path: string, options?: Pick<ReadOptions, 'version'>): Promise<Content>
+
+  /** The same for writing; all or nothing. The bytes are the caller's again when this has resolved or rejected. */
+  writeSmall?(path: string, bytes: Buffer, options?: Pick<WriteOptions, 'sha256' | 'ifAbsent'>): Promise<StoredFile>
+
+  /** Removes what an interrupted upload left; one that is not there any more counts as removed. */
+  abortUpload?(upload: Upload): Promise<void>
 
   /** The store's own narrower door where both ends allow one (disk to disk: one buffer, no stream). Undefined: use read and write. */
   copy?(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined>
