@@ -30,7 +30,8 @@ export async function captureDatabases(run: Run): Promise<CapturedFile[]> {
       continue
     }
     const snapshot = `${name}.db`
-    const outcome = await run.pool.metadata({ kind: 'snapshot', path, to: `${run.scratch.url}/${snapshot}` })
+    const to = `${run.scratch.url}/${snapshot}`
+    const outcome = await run.pool.metadata({ kind: 'snapshot', path, to, stop: run.progress.stopCell })
     run.progress.check()
     if (!outcome.ok) throw fromFailure(outcome.failure)
     captured.push(await store(run, 'metadata', name, snapshot, backupPaths.metadata(name)))

@@ -166,7 +166,7 @@ export class Coordinator {
   cancel(): void {
     const current = this.#slot?.current
     if (!current) throw new ServiceError('NOT_FOUND', 'No operation is running')
-    if (current.tracker.phase === 'switching') {
+    if (current.tracker.switching) {
       throw new ServiceError('BUSY', 'Too late to cancel: the restored files are being put in place', {
         operation: 'restore',
       })

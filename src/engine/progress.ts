@@ -23,12 +23,12 @@ export class Progress {
   readonly buffer: SharedArrayBuffer
   readonly #counters: BigInt64Array
   /** One cell of its own type: it is read for every file, and a BigInt would be garbage each time. */
-  readonly #stop: Int32Array
+  readonly stopCell: Int32Array
 
   constructor(buffer = new SharedArrayBuffer(counterBytes + Int32Array.BYTES_PER_ELEMENT)) {
     this.buffer = buffer
     this.#counters = new BigInt64Array(buffer, 0, counters.length)
-    this.#stop = new Int32Array(buffer, counterBytes, 1)
+    this.stopCell = new Int32Array(buffer, counterBytes, 1)
   }
 
   /** @param count may be negative: a file that is read again steps the counters back. */
@@ -42,16 +42,16 @@ export class Progress {
 
   /** Asks every thread to end. The first reason stands. */
   stop(reason: StopReason): void {
-    Atomics.compareExchange(this.#stop, 0, 0, reasons.indexOf(reason) + 1)
+    Atomics.compareExchange(this.stopCell, 0, 0, reasons.indexOf(reason) + 1)
   }
 
   get stopped(): StopReason | null {
-    return reasons[Atomics.load(this.#stop, 0) - 1] ?? null
+    return reasons[Atomics.load(this.stopCell, 0) - 1] ?? null
   }
 
   /** Throws the reason if the operation is to end. */
   check(): void {
-    if (Atomics.load(this.#stop, 0) === 0) return
+    if (Atomics.load(this.stopCell, 0) === 0) return
     const reason = this.stopped
     if (reason) throw new ServiceError(reason, stops[reason])
   }

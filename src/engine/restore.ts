@@ -85,6 +85,7 @@ async function switchIn(
   parts: readonly StagedPart[],
   owner: Owner | undefined,
 ): Promise<void> {
+  run.tracker.switching = true
   run.tracker.enter('switching')
   if (request.restoreData) {
     if (request.staging === 'all') {

@@ -18,6 +18,8 @@ export class Tracker {
   skippedSample: readonly Gap[] = []
   readonly warnings: string[] = []
   restore: RestoreStatus | null = null
+  /** A restore that changes live files, and can't be stopped any more. */
+  switching = false
 
   readonly #identity: {
     operation: OperationKind
@@ -50,10 +52,6 @@ export class Tracker {
     this.#phaseMs[this.#phase] = (this.#phaseMs[this.#phase] ?? 0) + at - this.#phaseSince
     this.#phase = phase
     this.#phaseSince = at
-  }
-
-  get phase(): Phase {
-    return this.#phase
   }
 
   warn(message: string): void {
@@ -91,7 +89,7 @@ export class Tracker {
       skippedSample: this.skippedSample,
       databases: this.#identity.databases,
       restore: this.restore,
-      phaseMs: { ...this.#phaseMs },
+      phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })
   }
 

@@ -2,6 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
+import { growDatabase } from '../support/neighbour.js'
 import { runProgram, startProgram } from '../support/process.js'
 import { hashTree } from '../support/tree.js'
 
@@ -55,6 +56,18 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     t.same(readdirSync(`${folder}/data/arc-backup/operations`), [])
   })
 }
+
+t.test('SIGTERM while a large arc.db is copied: the backup ends as interrupted', async (t) => {
+  const { folder, program, call } = await serve(t)
+  growDatabase(`${folder}/data/arc.db`, 300_000)
+  await call('POST', '')
+  while ((await call('GET', '/status')).phase !== 'metadata') await sleep(5)
+  program.child.kill('SIGTERM')
+  const { code, stdout } = await program.ended
+  t.equal(code, 0)
+  t.match(stdout, /"outcome":"interrupted"/)
+  t.same(readdirSync(`${folder}/data/backups`), [arcBackupId])
+})
 
 t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
   const { folder, program, call, reach } = await serve(t)

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { checkDatabase } from '../../src/metadata/check.js'
-import { makeDatabase } from './neighbour.js'
+import { makeDatabase } from '../support/neighbour.js'
 
 t.test('a sound database passes, in either journal mode, and nothing is left beside it', async (t) => {
   const dir = t.testdir()

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import t from 'tap'
 import { restoreDatabase } from '../../src/metadata/restore-database.js'
 import { snapshotDatabase } from '../../src/metadata/snapshot.js'
-import { integrityOf, makeDatabase, Neighbour, rowsOf } from './neighbour.js'
+import { integrityOf, makeDatabase, Neighbour, rowsOf } from '../support/neighbour.js'
 
 t.test('300 MiB with a writer every 10 ms and another that holds the lock', async (t) => {
   const dir = t.testdir()

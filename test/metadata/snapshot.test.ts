@@ -1,8 +1,9 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import t from 'tap'
+import { ServiceError } from '../../src/errors.js'
 import { snapshotDatabase } from '../../src/metadata/snapshot.js'
-import { integrityOf, makeDatabase, Neighbour, rowsOf } from './neighbour.js'
+import { integrityOf, makeDatabase, Neighbour, rowsOf } from '../support/neighbour.js'
 
 const arc = 'test/fixtures/arc-26.09.1/data/arc.db'
 
@@ -115,4 +116,16 @@ t.test('a writer that shuts everyone out: wait for it, or say so', async (t) => 
   await snapshot
   t.same(rowsOf(`${dir}/snap`), ['a', 'b'])
   t.equal(integrityOf(`${dir}/snap`), 'ok')
+})
+
+t.test('a snapshot can be ended between two steps, and leaves nothing', async (t) => {
+  const dir = t.testdir()
+  const path = makeDatabase(`${dir}/arc.db`, ['a'], { blobs: 20_000 })
+  let steps = 0
+  const check = (): void => {
+    steps += 1
+    if (steps === 3) throw new ServiceError('CANCELLED', 'enough')
+  }
+  await t.rejects(snapshotDatabase({ path, to: `${dir}/snap.db`, check }), { code: 'CANCELLED', message: /enough/ })
+  t.same(readdirSync(dir), ['arc.db'])
 })

@@ -3,7 +3,7 @@ import { Piscina } from 'piscina'
 import t from 'tap'
 import type { MetadataOutcome, MetadataTask } from '../../src/metadata/task.js'
 import runInThread from '../../workers/metadata.js'
-import { makeDatabase, rowsOf } from '../metadata/neighbour.js'
+import { makeDatabase, rowsOf } from '../support/neighbour.js'
 
 const filename = fileURLToPath(import.meta.resolve('../../workers/metadata.js'))
 

@@ -63,6 +63,16 @@ export function makeDatabase(path: string, rows: readonly string[], options: { m
   return path
 }
 
+/** A table `blobs` of so many rows of 4,000 bytes beside what is there, in WAL mode as Arc's database is. */
+export function growDatabase(path: string, rows: number): void {
+  const db = new Database(path)
+  db.pragma('journal_mode = WAL')
+  db.exec('CREATE TABLE IF NOT EXISTS t (a TEXT); CREATE TABLE blobs (b BLOB)')
+  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
+    INSERT INTO blobs SELECT randomblob(4000) FROM n`)
+  db.close()
+}
+
 export function rowsOf(path: string): unknown[] {
   const db = new Database(path)
   try {
