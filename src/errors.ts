@@ -87,6 +87,11 @@ export function isServiceError(error: unknown, ...codes: ErrorCode[]): error is 
   return error instanceof ServiceError && (codes.length === 0 || codes.includes(error.code))
 }
 
+/** May the same request work a little later? SOURCE_CHANGED may too, but by reading anew, which is for the one who reads to decide. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof ServiceError && table[error.code].retry && error.code !== 'SOURCE_CHANGED'
+}
+
 /** `error.code` of a Node system error ("ENOENT", …), or undefined. */
 export function systemCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
-import { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
-import type { Copied, CopyOptions, Store } from '../stores/store.js'
+import { appendFileSync } from 'node:fs'
+import { type Failure, toFailure } from '../errors.js'
+import type { Copied, CopyOptions, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
+import { runLanes } from './lanes.js'
+import { moveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { type Report, reportOn } from './report.js'
 import { hiddenName } from './stage-name.js'
@@ -34,6 +33,10 @@ export interface CopyTask extends Ways {
   readonly live?: true
   /** Count and write lines for the sidecar. */
   readonly report?: true
+  /** Files in flight at once; 1 where nothing waits for a network. */
+  readonly transfers?: number
+  /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
+  readonly uploads?: string
 }
 
 /** Is each path a plain file, in real folders, on both sides? */
@@ -70,10 +73,6 @@ export interface TransferOutcome {
   /** Size and hash of the last file copied: all there is to know of a batch of one. */
   readonly last: Copied | null
 }
-
-/** How often a live file that changes under the reader is read again, and the pause before each time (ms). */
-const rereads = 5
-const rereadPause = 50
 
 /** Does one task. */
 export async function transfer(task: TransferTask, store: (name: string) => Promise<Store>): Promise<TransferOutcome> {
@@ -112,11 +111,18 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
   const counted = new BatchProgress(progress)
   const report = task.report ? reportOn() : null
   let last: Copied | null = null
-  const outcome = await each(unpack(task.batch), async (file) => {
+  const onUpload = ({ path, uploadId }: Upload): void => {
+    // Appending a short line is atomic: the threads share the file.
+    if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
+  }
+  const outcome = await each(unpack(task.batch), task.transfers ?? 1, async (file) => {
     progress.check()
-    last = await copyOne(task, from, to, file, progress, counted)
+    const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
+    const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
+    const copied = await moveFile(ways, { ...optionsFor(task, file), onUpload }, { live: task.live, progress, counted })
     counted.addFile()
-    report?.add(file.path, last)
+    report?.add(file.path, copied)
+    last = copied
   })
   counted.flush()
   return { ...outcome, report: report?.end() ?? null, last }
@@ -125,7 +131,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
   const seen = new Set<string>()
-  return each(unpack(task.batch), async ({ path }) => {
+  return each(unpack(task.batch), 1, async ({ path }) => {
     progress.check()
     await inspectFolder(from, task.fromPrefix + path, seen)
     await inspectFolder(to, task.toPrefix + path, seen)
@@ -156,20 +162,47 @@ async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutc
   return emptyOutcome(paths.length)
 }
 
-async function each(files: readonly BatchFile[], action: (file: BatchFile) => Promise<void>): Promise<TransferOutcome> {
+/** Tries every file. A failure of one file's source is an outcome of that file; any other ends the batch once those under way have ended. */
+async function each(
+  files: readonly BatchFile[],
+  lanes: number,
+  action: (file: BatchFile) => Promise<void>,
+): Promise<TransferOutcome> {
   const done = new Uint8Array(files.length)
   const failures: BatchFailure[] = []
-  for (const [index, file] of files.entries()) {
+  let fatal: Failure | null = null
+  const attempt = async ([index, file]: [number, BatchFile]): Promise<void> => {
     try {
       await action(file)
       done[index] = 1
     } catch (error) {
       const failure = toFailure(error)
-      if (!isSourceFailure(failure)) return { ...emptyOutcome(0), done, failures, fatal: failure }
-      failures.push({ index, failure })
+      if (isSourceFailure(failure)) failures.push({ index, failure })
+      else fatal ??= failure
     }
   }
-  return { ...emptyOutcome(0), done, failures }
+  // Lanes cost a small local file a tenth of its time.
+  if (lanes > 1) await runLanes(lanes, untilFatal(), attempt)
+  else for (const entry of untilFatal()) await attempt(entry)
+  return { ...emptyOutcome(0), done, failures, fatal }
+
+  function* untilFatal(): Generator<[number, BatchFile], void, undefined> {
+    for (const entry of files.entries()) {
+      if (fatal) return
+      yield entry
+    }
+  }
+}
+
+function optionsFor(task: CopyTask, file: BatchFile): CopyOptions {
+  return {
+    ...(task.recorded && { size: file.size }),
+    // Arc's own lists of files have no times.
+    ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
+    ...(task.recorded && file.sha256 !== undefined && { sha256: file.sha256 }),
+    ...(task.direct && { direct: task.direct }),
+    ...(task.owner && { owner: task.owner }),
+  }
 }
 
 function emptyOutcome(files: number): TransferOutcome {
@@ -182,88 +215,4 @@ async function inspectFolder(store: Store, path: string, seen: Set<string>): Pro
   if (seen.has(key)) return
   await store.inspectFolder?.(folder)
   seen.add(key)
-}
-
-async function copyOne(
-  task: CopyTask,
-  from: Store,
-  to: Store,
-  file: BatchFile,
-  progress: Progress,
-  counter: BatchProgress,
-): Promise<Copied> {
-  const path = task.fromPrefix + file.path
-  const target = task.toPrefix + (task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part'))
-  for (let read = 1; ; read += 1) {
-    let counted = 0
-    const options: CopyOptions = {
-      onBytes: (bytes) => {
-        counted += bytes
-        counter.addBytes(bytes)
-        progress.check()
-      },
-      ...(task.recorded && { size: file.size }),
-      // Arc's own lists of files have no times.
-      ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
-      ...(task.recorded && file.sha256 !== undefined && { sha256: file.sha256 }),
-      ...(task.direct && { direct: task.direct }),
-      ...(task.owner && { owner: task.owner }),
-    }
-    try {
-      return (await to.copy?.(from, path, target, options)) ?? (await stream(from, to, path, target, options))
-    } catch (error) {
-      counter.addBytes(-counted)
-      if (!task.live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
-      await sleep(rereadPause)
-      progress.check()
-    }
-  }
-}
-
-/**
- * The way that every pair of stores has. Composed so that the root cause survives in every failure: `pipeline(source, meter, fn)` hides a
- * refused write behind an AbortError. No store notices a short source by itself, so the meter does: when its flush fails, no store shows the file.
- */
-async function stream(from: Store, to: Store, path: string, target: string, options: CopyOptions): Promise<Copied> {
-  const before = await from.stat(path)
-  const size = options.size ?? before.size
-  const hash = createHash('sha256')
-  let total = 0
-  let sha256 = ''
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      try {
-        hash.update(chunk)
-        total += chunk.length
-        options.onBytes?.(chunk.length)
-        done(null, chunk)
-      } catch (error) {
-        done(error as Error)
-      }
-    },
-    flush(done) {
-      sha256 = hash.digest('hex')
-      const code = options.size === undefined ? 'SOURCE_CHANGED' : 'INTEGRITY'
-      if (total !== size) done(differs(code, from, path, `${total} bytes`, `${size}`))
-      else if (options.sha256 !== undefined && options.sha256 !== sha256) {
-        done(differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256))
-      } else done()
-    },
-  })
-  const source = await from.read(path, before.etag === undefined ? {} : { version: before.etag })
-  const written = to.write(target, meter, { size, ...(options.sha256 !== undefined && { sha256: options.sha256 }) })
-  await Promise.allSettled([pipeline(source, meter), written])
-  await written
-  return { size, sha256, sourceMtimeNs: before.mtimeNs }
-}
-
-function differs(
-  code: 'SOURCE_CHANGED' | 'INTEGRITY',
-  from: Store,
-  path: string,
-  found: string,
-  expected: string,
-): ServiceError {
-  const message = `cannot copy ${from.url}/${path}: it has ${found}, ${expected} was expected`
-  return new ServiceError(code, message, { verb: 'read', path, expected, found })
 }

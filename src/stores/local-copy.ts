@@ -16,7 +16,7 @@ import {
 import { basename, dirname } from 'node:path'
 import { ServiceError, systemCode } from '../errors.js'
 import { localFailure } from './local-failure.js'
-import type { Copied, CopyOptions } from './store.js'
+import type { Copied, CopyOptions, Placement } from './store.js'
 
 /** One file below a root on this machine. */
 export interface LocalPath {
@@ -133,7 +133,7 @@ function read(source: number, into: Buffer, from: LocalPath): number {
   }
 }
 
-function write(target: number, bytes: Buffer, to: LocalPath): void {
+export function write(target: number, bytes: Buffer, to: LocalPath): void {
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(target, bytes, done)
   } catch (error) {
@@ -141,7 +141,7 @@ function write(target: number, bytes: Buffer, to: LocalPath): void {
   }
 }
 
-function openSource(from: LocalPath): number {
+export function openSource(from: LocalPath): number {
   try {
     // O_NONBLOCK: opening a named pipe must not hang the thread.
     return openSync(`${from.root}/${from.path}`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -150,7 +150,8 @@ function openSource(from: LocalPath): number {
   }
 }
 
-function openTarget(to: LocalPath, name: string, options: CopyOptions): number {
+/** A new file `name` for the path `to`, with the folders that it needs. */
+export function openTarget(to: LocalPath, name: string, options: Placement): number {
   const path = `${to.root}/${name}`
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   try {
@@ -167,14 +168,15 @@ function openTarget(to: LocalPath, name: string, options: CopyOptions): number {
 }
 
 /** Makes what is missing of `folder` below `root`, 0700, owned as the files in it will be. */
-export function makeFolders(root: string, folder: string, owner?: CopyOptions['owner']): void {
+export function makeFolders(root: string, folder: string, owner?: Placement['owner']): void {
   const first = mkdirSync(folder === '.' ? root : `${root}/${folder}`, { recursive: true, mode: 0o700 })
   if (first === undefined || owner === undefined) return
   for (let made = `${root}/${folder}`; made.length >= first.length; made = dirname(made))
     chownSync(made, owner.uid, owner.gid)
 }
 
-function finish(target: number, to: LocalPath, options: CopyOptions): void {
+/** Owner and time, as asked for. */
+export function finish(target: number, to: LocalPath, options: Placement): void {
   try {
     if (options.owner) fchownSync(target, options.owner.uid, options.owner.gid)
     if (options.mtimeNs !== undefined) {
@@ -201,7 +203,7 @@ export function temporaryName(path: string): string {
   return `${folder === '.' ? '' : `${folder}/`}.arc-backup-${unique}.part`
 }
 
-function removeQuietly(path: string): void {
+export function removeQuietly(path: string): void {
   try {
     unlinkSync(path)
   } catch {
@@ -209,7 +211,7 @@ function removeQuietly(path: string): void {
   }
 }
 
-function changed(from: LocalPath): ServiceError {
+export function changed(from: LocalPath): ServiceError {
   return new ServiceError('SOURCE_CHANGED', `cannot copy ${full(from)}: it changed while it was read`, {
     verb: 'read',
     path: from.path,

@@ -1,16 +1,26 @@
 import { execFile } from 'node:child_process'
-import { closeSync, fsyncSync, linkSync, lstatSync, openSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { open, rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
-import { copyLocalFile, makeFolders, temporaryName } from './local-copy.js'
+import { copyLocalFile } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
 import { listFolders, listLevel } from './local-list.js'
+import { readLocalFile, writeLocalFile } from './local-whole.js'
 import { checkPath } from './path.js'
-import type { Copied, CopyOptions, ListOptions, ReadOptions, Space, Store, StoredFile, WriteOptions } from './store.js'
+import type {
+  Content,
+  Copied,
+  CopyOptions,
+  ListOptions,
+  ReadOptions,
+  Space,
+  Store,
+  StoredFile,
+  WriteOptions,
+} from './store.js'
 
 const run = promisify(execFile)
 
@@ -55,20 +65,18 @@ export class LocalStore implements Store {
     }
   }
 
+  async readSmall(path: string): Promise<Content> {
+    return readLocalFile({ root: this.url, path: checkPath(path) })
+  }
+
+  async writeSmall(path: string, bytes: Buffer, options: Omit<WriteOptions, 'size'> = {}): Promise<StoredFile> {
+    await writeLocalFile({ root: this.url, path: checkPath(path) }, [bytes], options)
+    return { path, size: bytes.length, mtimeNs: options.mtimeNs ?? 0n }
+  }
+
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
-    const name = this.#full(path)
-    const temporary = `${this.url}/${temporaryName(path)}`
     try {
-      makeFolders(this.url, dirname(path))
-      const file = await open(temporary, 'wx', 0o600)
-      try {
-        await pipeline(source, file.createWriteStream({ flush: true }))
-        if (options.ifAbsent) linkSync(temporary, name)
-        else renameSync(temporary, name)
-      } finally {
-        await rm(temporary, { force: true })
-      }
-      syncFolder(dirname(name))
+      await writeLocalFile({ root: this.url, path: checkPath(path) }, source, options)
       return await this.stat(path)
     } catch (error) {
       source.destroy()
@@ -178,14 +186,5 @@ function ignoreAbsent(action: () => void): void {
     action()
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
-  }
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r')
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
   }
 }

@@ -1,4 +1,4 @@
-import type { Store } from './store.js'
+import type { Patience, Store } from './store.js'
 
 /** Where a store is and how it is reached, as a plain value that can go to a worker thread. Holds credentials: never printed. */
 export type StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig
@@ -7,14 +7,6 @@ export interface LocalStoreConfig {
   readonly kind: 'local'
   /** Absolute path. */
   readonly root: string
-}
-
-/** How long a store that does not answer is tried. */
-export interface Patience {
-  /** Ms without a byte moved after which a failing request is given up (`backup.retry_timeout`). */
-  readonly retryTimeoutMs: number
-  /** Ms without a byte after which a transfer is broken off and tried again (`backup.stall_timeout`). */
-  readonly stallTimeoutMs: number
 }
 
 export interface S3StoreConfig extends Patience {

@@ -3,6 +3,14 @@ import type { Readable } from 'node:stream'
 /** Up to this many bytes a file is read and written whole, beyond it in parts of at least this size. */
 export const smallFile = 8 << 20
 
+/** How long a store that does not answer is tried. */
+export interface Patience {
+  /** Ms without a byte moved after which a failing request is given up (`backup.retry_timeout`). */
+  readonly retryTimeoutMs: number
+  /** Ms without a byte after which a transfer is broken off and tried again (`backup.stall_timeout`). */
+  readonly stallTimeoutMs: number
+}
+
 /** One file as a store knows it. */
 export interface StoredFile {
   /** Relative to the store's root, segments separated by `/`. */
@@ -33,13 +41,29 @@ export interface ReadOptions {
   readonly version?: string
 }
 
-export interface WriteOptions {
+/** How a file is put on a disk; object stores have nothing of the kind and take no notice. */
+export interface Placement {
+  /**
+   * Write under the final name from the start. Only where nothing counts as visible there: inside a backup that has no manifest
+   * yet, or under a temporary name. Saves a rename for each file (20 % of the time of small ones, measured).
+   * A file that is there already is not replaced: STORE_EXISTS.
+   */
+  readonly direct?: true
+  /** Modification time to give to the file, in nanoseconds since the epoch. */
+  readonly mtimeNs?: bigint
+  /** Owner and group to give to the file; needs root. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+}
+
+export interface WriteOptions extends Placement {
   /** Bytes that the source will give. Whether it did is checked by the source's meter, not by the store. */
   readonly size: number
   /** SHA-256 (hex) of the content, where it is known beforehand. */
   readonly sha256?: string
   /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
   readonly ifAbsent?: true
+  /** One of many: it need not be on stable storage before `sync`. */
+  readonly bulk?: true
   /**
    * Only for a store that uploads in parts: called, and waited for, before the first part of an upload moves, with what `abortUpload`
    * needs to remove it: parts of an upload that nobody remembers cost money and are in no listing.
@@ -60,21 +84,11 @@ export interface Content {
   readonly etag?: string
 }
 
-export interface CopyOptions {
+export interface CopyOptions extends Placement {
   /** Bytes expected; a source of another size fails with INTEGRITY. Absent: whatever it has when it is opened. */
   readonly size?: number
   /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. */
   readonly sha256?: string
-  /**
-   * Write under the final name from the start. Only where nothing counts as visible there: inside a backup that has no manifest
-   * yet, or under a temporary name. Saves a rename for each file (20 % of the time of small ones, measured).
-   * A file that is there already is not replaced: STORE_EXISTS.
-   */
-  readonly direct?: true
-  /** Modification time to give to the copy, in nanoseconds since the epoch. */
-  readonly mtimeNs?: bigint
-  /** Owner and group to give to the copy; needs root. */
-  readonly owner?: { readonly uid: number; readonly gid: number }
   /** Called after each block with the number of bytes moved; what it throws ends the copy. */
   readonly onBytes?: (bytes: number) => void
 }
@@ -93,6 +107,10 @@ export interface Copied {
   readonly sha256: string
   /** Modification time of the source as it was while it was read. */
   readonly sourceMtimeNs: bigint
+  /** Version tag of the source that was read, where its store has them. */
+  readonly sourceEtag?: string
+  /** The store copied by itself: no byte went through this process. */
+  readonly serverSide?: true
 }
 
 /**
@@ -102,6 +120,9 @@ export interface Copied {
 export interface Store {
   /** For people, in messages: `/var/lib/arc`, `s3://bucket/prefix`. Never holds a credential. */
   readonly url: string
+
+  /** How long this store is tried when it does not answer; absent where nothing is tried twice. */
+  readonly patience?: Patience
 
   /**
    * Every file below the folder `prefix` ('' for all; or below several), in no particular order, never all held in memory. Links, devices and
@@ -138,7 +159,7 @@ export interface Store {
   readSmall?(path: string, options?: Pick<ReadOptions, 'version'>): Promise<Content>
 
   /** The same for writing; all or nothing. The bytes are the caller's again when this has resolved or rejected. */
-  writeSmall?(path: string, bytes: Buffer, options?: Pick<WriteOptions, 'sha256' | 'ifAbsent'>): Promise<StoredFile>
+  writeSmall?(path: string, bytes: Buffer, options?: Omit<WriteOptions, 'size' | 'onUpload'>): Promise<StoredFile>
 
   /** Removes what an interrupted upload left; one that is not there any more counts as removed. */
   abortUpload?(upload: Upload): Promise<void>

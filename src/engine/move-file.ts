@@ -1,0 +1,142 @@
+import { createHash, hash } from 'node:crypto'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isServiceError, ServiceError } from '../errors.js'
+import { retry } from '../stores/retry.js'
+import { type Copied, type CopyOptions, type Store, smallFile, type Upload } from '../stores/store.js'
+import type { BatchProgress, Progress } from './progress.js'
+
+/** How often a live file that changes under the reader is read again, and the pause before each time (ms). */
+const rereads = 5
+const rereadPause = 50
+
+/** One file, from where to where. */
+export interface Ways {
+  readonly from: Store
+  readonly to: Store
+  readonly path: string
+  readonly target: string
+  /** Bytes that the listing saw: a guess of what way is the shortest. */
+  readonly size: number
+}
+
+type MoveOptions = CopyOptions & { readonly onUpload?: (upload: Upload) => void }
+
+/**
+ * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step
+ * back by what was counted for a try that failed.
+ */
+export async function moveFile(
+  ways: Ways,
+  options: MoveOptions,
+  { live, progress, counted }: { live: boolean | undefined; progress: Progress; counted: BatchProgress },
+): Promise<Copied> {
+  let { size } = ways
+  for (let read = 1; ; read += 1) {
+    let bytes = 0
+    const onBytes = (count: number): void => {
+      bytes += count
+      counted.addBytes(count)
+      progress.check()
+    }
+    const once = async (): Promise<Copied> => {
+      progress.check()
+      try {
+        return await moveOnce({ ...ways, size }, { ...options, onBytes })
+      } catch (error) {
+        counted.addBytes(-bytes)
+        bytes = 0
+        throw error
+      }
+    }
+    try {
+      const patience = ways.to.patience ?? ways.from.patience
+      return await (patience ? retry(once, { timeoutMs: patience.retryTimeoutMs }) : once())
+    } catch (error) {
+      if (!live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
+      await sleep(rereadPause)
+      progress.check()
+      size = (await ways.from.stat(ways.path)).size
+    }
+  }
+}
+
+async function moveOnce(ways: Ways, options: MoveOptions): Promise<Copied> {
+  const { from, to, path, target, size } = ways
+  const copied = await to.copy?.(from, path, target, options)
+  if (copied) return copied
+  return size <= smallFile ? moveSmall(ways, options) : moveStream(ways, options)
+}
+
+/** One request, or a few system calls, on each side: the way of Arc's many small files. */
+async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
+  const { from, to, path, target } = ways
+  if (!from.readSmall || !to.writeSmall) return moveStream(ways, options)
+  const { bytes, mtimeNs, etag } = await from.readSmall(path)
+  if (options.size !== undefined && bytes.length !== options.size)
+    throw differs('INTEGRITY', from, path, `${bytes.length} bytes`, `${options.size}`)
+  const sha256 = hash('sha256', bytes, 'hex')
+  if (options.sha256 !== undefined && sha256 !== options.sha256)
+    throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256)
+  await to.writeSmall(target, bytes, { ...options, sha256, bulk: true })
+  options.onBytes?.(bytes.length)
+  return { size: bytes.length, sha256, sourceMtimeNs: mtimeNs, ...(etag !== undefined && { sourceEtag: etag }) }
+}
+
+/**
+ * The way that every pair of stores has. Composed so that the root cause survives in every failure: `pipeline(source, meter, fn)` hides a
+ * refused write behind an AbortError. No store notices a short source by itself, so the meter does: when its flush fails, no store shows the file.
+ */
+async function moveStream({ from, to, path, target }: Ways, options: MoveOptions): Promise<Copied> {
+  const before = await from.stat(path)
+  const size = options.size ?? before.size
+  const digest = createHash('sha256')
+  let total = 0
+  let sha256 = ''
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        digest.update(chunk)
+        total += chunk.length
+        options.onBytes?.(chunk.length)
+        done(null, chunk)
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+    flush(done) {
+      sha256 = digest.digest('hex')
+      const code = options.size === undefined ? 'SOURCE_CHANGED' : 'INTEGRITY'
+      if (total !== size) done(differs(code, from, path, `${total} bytes`, `${size}`))
+      else if (options.sha256 !== undefined && options.sha256 !== sha256) {
+        done(differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256))
+      } else if (before.etag !== undefined) done()
+      else checkUnchanged(from, path, before).then(() => done(), done)
+    },
+  })
+  const source = await from.read(path, before.etag === undefined ? {} : { version: before.etag })
+  const written = to.write(target, meter, { ...options, size, bulk: true })
+  await Promise.allSettled([pipeline(source, meter), written])
+  await written
+  return { size, sha256, sourceMtimeNs: before.mtimeNs, ...(before.etag !== undefined && { sourceEtag: before.etag }) }
+}
+
+/** Where a store has no versions, a live file may have been rewritten in place while it was read. */
+async function checkUnchanged(from: Store, path: string, before: { size: number; mtimeNs: bigint }): Promise<void> {
+  const after = await from.stat(path)
+  if (after.size === before.size && after.mtimeNs === before.mtimeNs) return
+  const message = `cannot copy ${from.url}/${path}: it changed while it was read`
+  throw new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
+}
+
+function differs(
+  code: 'SOURCE_CHANGED' | 'INTEGRITY',
+  from: Store,
+  path: string,
+  found: string,
+  expected: string,
+): ServiceError {
+  const message = `cannot copy ${from.url}/${path}: it has ${found}, ${expected} was expected`
+  return new ServiceError(code, message, { verb: 'read', path, expected, found })
+}
