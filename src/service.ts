@@ -5,14 +5,13 @@ import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
-import { listManifests, loadManifest } from './engine/backups.js'
 import { Coordinator } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
+import { Targets } from './engine/targets.js'
 import { ServiceError, systemCode } from './errors.js'
-import { summarize, toClientJson } from './format/manifest.js'
+import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
 import { createServer } from './http/server.js'
-import { openStore } from './stores/open.js'
 import { version } from './version.js'
 
 /** A service that listens. */
@@ -32,6 +31,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
       storagePath: storage.localPath,
+      transfers: 16,
       operationTimeoutMs: backup.operationTimeoutMs,
       maxSkipped: backup.maxSkipped,
       excluded: config.excluded,
@@ -41,21 +41,24 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       checkConfiguration: checkConfigText,
     },
     storage: { kind: 'local', root: storage.localPath },
-    target: { kind: 'local', root: backup.localPath },
+    targets: targetsOf(config),
+    defaultTarget: 'local',
     workers: backup.workers,
     log,
   })
 }
 
+function targetsOf({ backup }: Config) {
+  return [{ name: 'local', store: { kind: 'local', root: backup.localPath } as const }]
+}
+
 /** What can be read beside a running service: backups, and how the last operation on record went. */
 export function openReader(config: Config, log: Logger) {
-  const target = { kind: 'local', root: config.backup.localPath } as const
+  const targets = Targets.open(targetsOf(config), 'local')
   return {
-    listBackups: async () => {
-      const { manifests, warnings } = await listManifests(await openStore(target), log)
-      return { backups: manifests.map((manifest) => summarize(manifest)), warnings }
-    },
-    showBackup: async (id: string) => toClientJson(await loadManifest(await openStore(target), id)),
+    listBackups: async () => (await targets).list(log),
+    showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
+    close: async () => (await targets).close(),
     lastOperation: async (): Promise<Record<string, unknown>> => lastOperation(config.backup.statePath),
   }
 }

@@ -5,9 +5,10 @@ export type Body = Record<string, unknown>
 export interface Backups {
   startBackup(request: Body): Promise<{ backupId: string }>
   startRestore(request: Body): Promise<{ backupId: string }>
-  deleteBackup(id: string): Promise<void>
+  /** `target` names the place where several have a backup of this id. */
+  deleteBackup(id: string, target?: string): Promise<void>
   list(): Promise<Body>
-  show(id: string): Promise<Body>
+  show(id: string, target?: string): Promise<Body>
   status(): Promise<Body>
   /** Asks the running operation to end. */
   cancel(): Promise<void>

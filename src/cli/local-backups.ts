@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { parseCreate, parseRestore } from '../http/requests.js'
-import { statusBody } from '../http/responses.js'
+import { listBody, statusBody } from '../http/responses.js'
 import { openCoordinator, openReader } from '../service.js'
 import type { Backups, Body } from './backups.js'
 
@@ -23,18 +23,16 @@ export function localBackups(config: Config, log: Logger): Backups {
     startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
     startRestore: async (request) =>
       (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
-    deleteBackup: async (id) => (await coordinator()).deleteBackup(id),
-    list: async () => {
-      const { backups, warnings } = await reader.listBackups()
-      return { backups, count: backups.length, ...(warnings.length > 0 && { warnings }) }
-    },
-    show: (id) => reader.showBackup(id),
+    deleteBackup: async (id, target) => (await coordinator()).deleteBackup(id, target),
+    list: async () => listBody(await reader.listBackups()),
+    show: (id, target) => reader.showBackup(id, target),
     status: async (): Promise<Body> => (opened ? statusBody((await opened).status()) : reader.lastOperation()),
     cancel: async () => {
       if (opened) (await opened).cancel()
     },
     close: async () => {
       if (opened) await (await opened).close()
+      await reader.close()
     },
   }
 }

@@ -33,6 +33,7 @@ interface OperationOptions extends CommonOptions {
   readonly mode?: string
   readonly allOrNothing?: boolean
   readonly staging?: string
+  readonly target?: string
   readonly yes?: boolean
 }
 
@@ -63,6 +64,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     return exitCodeOf(error)
   }
 }
+
+const whichTarget = 'where it is, if several targets have a backup of this id'
 
 type Act = (
   action: (backups: Backups, options: OperationOptions, id: string) => Promise<number>,
@@ -95,6 +98,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--no-metadata', 'leave out arc.db and the other SQLite files')
     .option('--no-configuration', 'leave out arc.toml')
     .option('--databases <names...>', 'only these databases; leaves out metadata and configuration')
+    .option('--target <name>', 'where to put it (default: backup.default_target)')
     .action(act((backups, options) => backUp(backups, options, terminal)))
   command('restore', 'restore a backup, and wait until it is done')
     .argument('<id>', 'id of the backup')
@@ -105,6 +109,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--mode <mode>', 'merge: keep Parquet files that the backup lacks; replace: move them aside')
     .option('--all-or-nothing', 'change nothing unless every file is proven')
     .option('--staging <staging>', 'all: prove everything first; file: one by one, where room is short')
+    .option('--target <name>', whichTarget)
     .option('--yes', 'do not ask')
     .action(act((backups, options, id) => restore(backups, options, id, terminal)))
   command('list', 'list all backups').action(
@@ -116,22 +121,24 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
   )
   command('show', 'show the manifest of a backup')
     .argument('<id>', 'id of the backup')
+    .option('--target <name>', whichTarget)
     .action(
       act(async (backups, options, id) => {
-        const manifest = await backups.show(id)
+        const manifest = await backups.show(id, options.target)
         print(terminal, options, manifest, JSON.stringify(manifest, null, 2))
         return exitCodes.done
       }),
     )
   command('delete', 'delete a backup')
     .argument('<id>', 'id of the backup')
+    .option('--target <name>', whichTarget)
     .option('--yes', 'do not ask')
     .action(
       act(async (backups, options, id) => {
-        await backups.show(id)
+        await backups.show(id, options.target)
         if (!options.yes && !(await askToProceed(`Delete ${id}?`, terminal.stdin, terminal.stderr)))
           return exitCodes.failed
-        await backups.deleteBackup(id)
+        await backups.deleteBackup(id, options.target)
         print(terminal, options, { backup_id: id, message: 'Backup deleted' }, `deleted ${id}`)
         return exitCodes.done
       }),
@@ -149,6 +156,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
 async function backUp(backups: Backups, options: OperationOptions, terminal: Terminal): Promise<number> {
   await backups.startBackup({
     ...(options.databases && { databases: options.databases }),
+    ...(options.target && { target: options.target }),
     ...(options.metadata === false && { include_metadata: false }),
     ...(options.configuration === false && { include_config: false }),
   })
@@ -156,7 +164,7 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
 }
 
 async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
-  await backups.show(id)
+  await backups.show(id, options.target)
   const question = `Restore ${id} over the live data?`
   if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
   await backups.startRestore({
@@ -165,6 +173,7 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.metadata === false && { restore_metadata: false }),
     ...(options.configuration && { restore_config: true }),
     ...(options.databases && { databases: options.databases }),
+    ...(options.target && { target: options.target }),
     ...(options.mode && { mode: options.mode }),
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),

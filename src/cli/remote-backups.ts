@@ -51,13 +51,17 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
   return {
     startBackup: (request) => start('', request),
     startRestore: (request) => start('/restore', { ...request, confirm: true }),
-    deleteBackup: async (id) => void (await call('DELETE', `/${encodeURIComponent(id)}`)),
+    deleteBackup: async (id, target) => void (await call('DELETE', pathOf(id, target))),
     list: () => call('GET', ''),
-    show: (id) => call('GET', `/${encodeURIComponent(id)}`),
+    show: (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
     cancel: async () => void (await call('POST', '/cancel')),
     close: async () => {},
   }
+}
+
+function pathOf(id: string, target: string | undefined): string {
+  return `/${encodeURIComponent(id)}${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`
 }
 
 function parse(text: string): Body | undefined {

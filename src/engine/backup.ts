@@ -59,7 +59,7 @@ async function copyData(run: Run, request: BackupRequest, census: Census): Promi
 function dataPlan(run: Run, census: Census): CopyPlan {
   return {
     from: storeNames.storage,
-    to: storeNames.target,
+    to: run.targetStore,
     fromPrefix: '',
     toPrefix: `${run.backupId}/${backupPaths.data}`,
     live: true,

@@ -64,7 +64,7 @@ async function store(
   const { size, sha256 } = await copySingle(run, {
     from: storeNames.state,
     path: `${run.scratchFolder}/${scratch}`,
-    to: storeNames.target,
+    to: run.targetStore,
     target: `${run.backupId}/${path}`,
   })
   return { kind, name, path, size, sha256 }

@@ -3,11 +3,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
 import { isBackupId, newBackupId } from '../format/backup-id.js'
-import { summarize, toClientJson } from '../format/manifest.js'
+import { toClientJson } from '../format/manifest.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { runBackup } from './backup.js'
-import { listManifests, loadManifest } from './backups.js'
 import { deleteBackup } from './delete.js'
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { Inventory } from './inventory.js'
@@ -17,8 +16,10 @@ import type { BackupRequest, Caller, OperationKind, OperationStatus, Outcome, Re
 import { openPool, type Pool } from './pool.js'
 import { Progress, type StopReason } from './progress.js'
 import { runRestore } from './restore.js'
-import { type EngineSettings, type Run, storeNames } from './run.js'
+import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import { type BackupList, type Target, type TargetConfig, Targets } from './targets.js'
 import { Tracker } from './tracker.js'
+import { abortUploads } from './uploads.js'
 
 /** How long the credential that began an operation may read its status after its end, in ms: a restore may have removed its token. */
 const statusGrace = 15 * 60 * 1000
@@ -26,7 +27,8 @@ const statusGrace = 15 * 60 * 1000
 export interface CoordinatorOptions {
   readonly settings: EngineSettings
   readonly storage: StoreConfig
-  readonly target: StoreConfig
+  readonly targets: readonly TargetConfig[]
+  readonly defaultTarget: string
   /** Threads that move files. */
   readonly workers: number
   readonly log: Logger
@@ -36,6 +38,9 @@ export interface CoordinatorOptions {
 export interface Started {
   readonly backupId: string
   readonly operationId: string
+  readonly target: string
+  /** Only where the request left it open and the default is not the usual one. */
+  readonly includeConfig?: boolean
 }
 
 interface Slot {
@@ -60,24 +65,24 @@ export class Coordinator {
   readonly #lock: InstanceLock
   readonly #journal: Journal
   readonly #storage: Store
-  readonly #target: Store
+  readonly #targets: Targets
   readonly #pool: Pool
   #slot: Slot | null = null
   #last: Current | null = null
   #closing = false
 
-  private constructor(options: CoordinatorOptions, lock: InstanceLock, storage: Store, target: Store) {
+  private constructor(options: CoordinatorOptions, lock: InstanceLock, storage: Store, targets: Targets) {
     this.#options = options
     this.#lock = lock
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
     this.#journal.closeAbandoned(new Date().toISOString())
     this.#storage = storage
-    this.#target = target
+    this.#targets = targets
     const state: StoreConfig = { kind: 'local', root: options.settings.statePath }
-    const { storage: from, target: to } = options
+    const places = options.targets.map(({ name, store }) => [targetStoreName(name), store] as const)
     this.#pool = openPool({
       workers: options.workers,
-      stores: { [storeNames.storage]: from, [storeNames.target]: to, [storeNames.state]: state },
+      stores: { [storeNames.storage]: options.storage, [storeNames.state]: state, ...Object.fromEntries(places) },
     })
   }
 
@@ -85,7 +90,8 @@ export class Coordinator {
   static async open(options: CoordinatorOptions): Promise<Coordinator> {
     const lock = lockState(options.settings.statePath)
     try {
-      return new Coordinator(options, lock, await openStore(options.storage), await openStore(options.target))
+      const targets = await Targets.open(options.targets, options.defaultTarget)
+      return new Coordinator(options, lock, await openStore(options.storage), targets)
     } catch (error) {
       lock.release()
       throw error
@@ -98,35 +104,41 @@ export class Coordinator {
 
   /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
   async startBackup(request: BackupRequest, caller: Caller): Promise<Started> {
-    return this.#take('backup', async () => {
+    const target = this.#targets.get(request.target)
+    const byDefault = request.databases === undefined && !target.remote
+    const includeConfig = request.includeConfig ?? byDefault
+    const started = await this.#take('backup', async () => {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
       }
-      return { backupId: newBackupId(new Date()), request, caller, action: (run) => runBackup(run, request) }
+      const resolved = { ...request, includeConfig }
+      const backupId = newBackupId(new Date())
+      return { backupId, target, request: resolved, caller, action: (run) => runBackup(run, resolved) }
     })
+    return { ...started, ...(request.includeConfig === undefined && target.remote && { includeConfig }) }
   }
 
   /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`. */
   async startRestore(request: RestoreRequest, caller: Caller): Promise<Started> {
     return this.#take('restore', async () => {
-      const manifest = await loadManifest(this.#target, request.backupId)
+      const { target, manifest } = await this.#targets.find(request.backupId, request.target)
       if (request.databases) {
         refuseUnknown(
           request.databases,
           manifest.databases.map(({ name }) => name),
         )
       }
-      return { backupId: request.backupId, request, caller, action: (run) => runRestore(run, request) }
+      return { backupId: request.backupId, target, request, caller, action: (run) => runRestore(run, request) }
     })
   }
 
   /** Resolves when the backup is gone for good from every list; its files are removed after that, under the slot. @throws BUSY, NOT_FOUND. */
-  async deleteBackup(id: string): Promise<void> {
+  async deleteBackup(id: string, from?: string): Promise<void> {
     const slot = this.#enter('delete')
     let removed = Promise.resolve()
     try {
-      await this.#existing(id)
-      removed = (await deleteBackup(this.#target, this.#pool, id)).removed.catch((error: unknown) => {
+      const target = await this.#holderOf(id, from)
+      removed = (await deleteBackup(target, this.#pool, id)).removed.catch((error: unknown) => {
         this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
       })
     } finally {
@@ -134,15 +146,13 @@ export class Coordinator {
     }
   }
 
-  /** Summaries of all backups, newest first. */
-  async listBackups(): Promise<{ backups: Record<string, unknown>[]; warnings: string[] }> {
-    const { manifests, warnings } = await listManifests(this.#target, this.#options.log)
-    return { backups: manifests.map((manifest) => summarize(manifest)), warnings }
+  async listBackups(): Promise<BackupList> {
+    return this.#targets.list(this.#options.log)
   }
 
   /** The manifest of one backup. @throws NOT_FOUND */
-  async showBackup(id: string): Promise<Record<string, unknown>> {
-    return toClientJson(await loadManifest(this.#target, id))
+  async showBackup(id: string, from?: string): Promise<Record<string, unknown>> {
+    return toClientJson((await this.#targets.find(id, from)).manifest)
   }
 
   /** The operation that runs, or the last one; null before the first. */
@@ -185,7 +195,7 @@ export class Coordinator {
     this.stop('INTERRUPTED')
     await this.idle()
     await this.#pool.close()
-    await Promise.all([this.#storage.close(), this.#target.close()])
+    await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()
     this.#lock.release()
   }
@@ -222,7 +232,8 @@ export class Coordinator {
       throw error
     }
     void started.ended.then(() => this.#leave(slot))
-    return { backupId: started.backupId, operationId: started.operationId }
+    const { ended: _, ...answer } = started
+    return answer
   }
 
   async #start(kind: OperationKind, slot: Slot, plan: Plan): Promise<Started & { ended: Promise<void> }> {
@@ -245,7 +256,9 @@ export class Coordinator {
       startedAt: new Date(tracker.snapshot().startedAt),
       settings,
       storage: this.#storage,
-      target: this.#target,
+      target: plan.target.store,
+      targetStore: targetStoreName(plan.target.name),
+      uploads: `${scratch.root}/uploads.jsonl`,
       scratch: await openStore(scratch),
       scratchFolder,
       pool: this.#pool,
@@ -268,7 +281,8 @@ export class Coordinator {
     if (this.#closing) progress.stop('INTERRUPTED')
     this.#last = current
     run.log.info({ caller: plan.caller.name }, `${kind} started`)
-    return { backupId: plan.backupId, operationId: id, ended: this.#execute(run, current, plan.action) }
+    const ended = this.#execute(run, current, plan.action)
+    return { backupId: plan.backupId, operationId: id, target: plan.target.name, ended }
   }
 
   /** Never rejects: what went wrong is in the status, the journal and the log. */
@@ -282,6 +296,7 @@ export class Coordinator {
       failure = toFailure(error)
       outcome = outcomeOf(failure)
       run.log.error({ err: error }, 'operation failed')
+      await this.#abortUploads(run)
     } finally {
       clearTimeout(timeout)
     }
@@ -312,12 +327,22 @@ export class Coordinator {
     )
   }
 
-  async #existing(id: string): Promise<void> {
+  async #abortUploads(run: Run): Promise<void> {
     try {
-      await loadManifest(this.#target, id)
+      await abortUploads(run.uploads, (name) => (name === storeNames.storage ? run.storage : run.target))
+    } catch (error) {
+      run.log.error({ err: error }, 'uploads in parts are left over')
+    }
+  }
+
+  async #holderOf(id: string, from: string | undefined): Promise<Target> {
+    try {
+      return (await this.#targets.find(id, from)).target
     } catch (error) {
       // A damaged manifest is one more reason to delete the backup.
-      if (isBackupId(id) && isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) return
+      if (isBackupId(id) && isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) {
+        return this.#targets.get(from ?? (error.detail.target as string | undefined))
+      }
       throw error
     }
   }
@@ -325,6 +350,7 @@ export class Coordinator {
 
 interface Plan {
   readonly backupId: string
+  readonly target: Target
   readonly request: BackupRequest | RestoreRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>

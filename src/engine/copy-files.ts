@@ -1,7 +1,7 @@
 import { fromFailure } from '../errors.js'
 import type { Copied } from '../stores/store.js'
 import { pack } from './batch.js'
-import { batchesOf, type Listing } from './chunks.js'
+import { batchesOf, completeListing, type Listing } from './chunks.js'
 import { runLanes } from './lanes.js'
 import { Progress } from './progress.js'
 import type { Report } from './report.js'
@@ -9,7 +9,7 @@ import type { Run } from './run.js'
 import type { CopyTask } from './transfer.js'
 
 /** What is the same for all files of one copying. */
-export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress'> {
+export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress' | 'transfers' | 'uploads'> {
   readonly onReport?: (report: Report) => void
 }
 
@@ -22,13 +22,34 @@ const lanesPerWorker = 2
  */
 export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, after = 0): Promise<void> {
   const { onReport, ...ways } = plan
+  const task = { ...ways, ...networkOf(run), kind: 'copy', progress: run.progress.buffer } as const
   await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, listing, after), async (batch) => {
     run.progress.check()
     const { id: _, done: __, ...files } = batch
-    const outcome = await run.pool.transfer({ ...ways, kind: 'copy', batch: files, progress: run.progress.buffer })
+    const outcome = await run.pool.transfer({ ...task, batch: files })
     const { done, failures, fatal, report } = outcome
     run.inventory.record(batch, { done, failures, files: report?.files ?? '', others: report?.others ?? '' })
     if (report) onReport?.(report)
+    if (fatal) throw fromFailure(fatal)
+  })
+}
+
+/** What only copying over a network needs: several files in flight, and a record of uploads. */
+function networkOf(run: Run): Pick<CopyTask, 'transfers' | 'uploads'> {
+  const remote = run.storage.patience !== undefined || run.target.patience !== undefined
+  return remote ? { transfers: run.settings.transfers, uploads: run.uploads } : {}
+}
+
+/** Reads and hashes the batches of the inventory where they are, in the threads; what is missing or damaged is recorded as a failure. */
+export async function proveFiles(run: Run, fromPrefix: string): Promise<void> {
+  const progress = new Progress()
+  await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, completeListing()), async (batch) => {
+    run.progress.check()
+    const { id: _, done: __, ...files } = batch
+    const { transfers = 1 } = networkOf(run)
+    const task = { kind: 'prove', from: run.targetStore, fromPrefix, transfers, progress: progress.buffer } as const
+    const { failures, fatal } = await run.pool.transfer({ ...task, batch: files })
+    run.inventory.addFailures(batch, failures)
     if (fatal) throw fromFailure(fatal)
   })
 }
@@ -62,6 +83,7 @@ export async function copySingle(run: Run, { from, path, to, target, size, sha25
       },
     ]),
     progress: new Progress().buffer,
+    uploads: run.uploads,
     direct: true,
     ...(size !== undefined && { recorded: true }),
   })

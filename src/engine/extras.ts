@@ -50,6 +50,7 @@ function failedPaths(run: Run): string[] {
 
 async function moveAside(run: Run, paths: readonly string[]): Promise<void> {
   if (paths.length === 0) return
+  if (!run.storage.rename) return removeForGood(run, paths)
   const hidden = paths.map((path) => ({ path, hidden: hiddenName(path, run.id, 'replaced') }))
   run.journal.recordMovedAside(run.id, hidden)
   const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'hide' } as const
@@ -60,6 +61,18 @@ async function moveAside(run: Run, paths: readonly string[]): Promise<void> {
     if (failure.code !== 'STORE_NOT_FOUND') run.tracker.warn(`${paths[index]} was not moved aside: ${failure.message}`)
   }
   update(run, { keptFiles: 0, replacedFiles: paths.length - failures.length })
+}
+
+/** Object stores have no rename. By now everything else is in place and proven; what goes stays on record with the operation. */
+async function removeForGood(run: Run, paths: readonly string[]): Promise<void> {
+  run.journal.recordMovedAside(
+    run.id,
+    paths.map((path) => ({ path, hidden: null })),
+  )
+  const task = { kind: 'remove', store: storeNames.storage, paths: paths.join('\0') } as const
+  const { fatal } = await run.pool.transfer(task)
+  if (fatal) throw fromFailure(fatal)
+  update(run, { keptFiles: 0, replacedFiles: paths.length })
 }
 
 function update(

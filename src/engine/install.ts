@@ -72,7 +72,7 @@ async function fetchPart(run: Run, parts: readonly Part[], path: string, name: s
   if (!part) return null
   const { size, sha256 } = part
   await copySingle(run, {
-    from: storeNames.target,
+    from: run.targetStore,
     path: `${run.backupId}/${path}`,
     to: storeNames.state,
     target: `${run.scratchFolder}/${name}`,

@@ -20,8 +20,8 @@ export interface JournalEntry {
 /** A live file that a restore in mode `replace` took out of sight. */
 export interface MovedAside {
   readonly path: string
-  /** Its hidden name now. */
-  readonly hidden: string
+  /** Its hidden name now; null where it was removed for good, because its store has no rename. */
+  readonly hidden: string | null
 }
 
 const selectOperations = `SELECT id, kind, backup_id AS backupId, request, caller, started_at AS startedAt, ended_at AS endedAt, outcome, error
@@ -37,7 +37,7 @@ export class Journal {
     this.#db.exec(`
       CREATE TABLE IF NOT EXISTS operations (id TEXT PRIMARY KEY, kind TEXT NOT NULL, backup_id TEXT NOT NULL, request TEXT NOT NULL,
         caller TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, error TEXT);
-      CREATE TABLE IF NOT EXISTS moved_aside (operation TEXT NOT NULL, path TEXT NOT NULL, hidden TEXT NOT NULL)`)
+      CREATE TABLE IF NOT EXISTS moved_aside (operation TEXT NOT NULL, path TEXT NOT NULL, hidden TEXT)`)
   }
 
   begin(entry: Omit<JournalEntry, 'endedAt' | 'outcome' | 'error'>): void {

@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from 'node:path'
+import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
-import type { Batch } from './batch.js'
+import { type Batch, type BatchFile, packBatches } from './batch.js'
 import type { Listing } from './chunks.js'
 import { type Run, storeNames } from './run.js'
 import { allocated, checkSpace } from './space.js'
@@ -8,6 +9,8 @@ import { isLeftOut, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
 const filesPerSpaceCheck = 4096
+/** Listed objects that are kept before they are passed on. */
+const filesPerPage = 1000
 /** Space that is left alone for the sidecar, the manifest and `arc.db`, in bytes. */
 const reserve = 16 << 20
 
@@ -48,6 +51,7 @@ export async function walkSource(
   namesOnly: boolean,
   found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
+  if (!run.storage.listLevel) return walkObjects(run, databases, namesOnly, found)
   const excluded = [...excludedInside(run.settings)]
   const task = { store: storeNames.storage, excluded, namesOnly }
   if (databases === undefined) {
@@ -56,6 +60,27 @@ export async function walkSource(
     return
   }
   await walk(run.pool, { ...task, folders: [...databases, '_schema', '_compaction_state'], databases }, found)
+}
+
+/** Where a listing comes in pages and there are no folders to walk, there is nothing for several threads to share. */
+async function walkObjects(
+  run: Run,
+  databases: readonly string[] | undefined,
+  namesOnly: boolean,
+  found: (batch: Batch) => Promise<void> | void,
+): Promise<void> {
+  const scope = databases && new Set(databases)
+  const prefixes = databases === undefined ? '' : [...databases, '_schema', '_compaction_state']
+  const options = { exclude: excludeFrom(run.settings), ...(namesOnly && { namesOnly: true as const }) }
+  let files: BatchFile[] = []
+  for await (const file of run.storage.list(prefixes, options)) {
+    if (classify(file.path) === 'excluded' || (scope && !scope.has(databaseOf(file.path)))) continue
+    files.push(file)
+    if (files.length < filesPerPage) continue
+    for (const batch of packBatches(files)) await found(batch)
+    files = []
+  }
+  for (const batch of packBatches(files)) await found(batch)
 }
 
 /** Names of the databases that lie in the storage now. */
@@ -75,12 +100,13 @@ export function excludeFrom(settings: ExcludedPaths): (path: string) => boolean 
 }
 
 interface ExcludedPaths {
-  readonly storagePath: string
+  readonly storagePath: string | null
   /** Absolute. */
   readonly excluded: readonly string[]
 }
 
 function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
+  if (storagePath === null) return new Set()
   const names = excluded.map((path) => relative(storagePath, path))
   return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))
 }

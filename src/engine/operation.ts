@@ -3,13 +3,18 @@ import type { ErrorCode } from '../errors.js'
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
 export interface BackupRequest {
   readonly includeMetadata: boolean
-  readonly includeConfig: boolean
+  /** Absent: not for some databases only, and not onto a target elsewhere, for the configuration holds keys. */
+  readonly includeConfig?: boolean
+  /** Name of the place for the backup; absent: the default one. */
+  readonly target?: string
   /** Only these databases; absent means all. Never empty. */
   readonly databases?: readonly string[]
 }
 
 export interface RestoreRequest {
   readonly backupId: string
+  /** Name of the target that has the backup; absent: whichever has it. */
+  readonly target?: string
   readonly restoreData: boolean
   readonly restoreMetadata: boolean
   readonly restoreConfig: boolean

@@ -17,6 +17,7 @@ export interface Owner {
  * @returns undefined where new files belong to the right owner by themselves.
  */
 export async function checkOwner(run: Run): Promise<Owner | undefined> {
+  if (run.settings.storagePath === null) return undefined
   const owner = await ownerOf(run.settings.storagePath)
   const uid = process.geteuid?.()
   if (uid === 0) return owner.uid === 0 && owner.gid === process.getegid?.() ? undefined : owner
@@ -68,10 +69,10 @@ export class Inspection {
   }
 
   async #inspect(batch: Batch): Promise<void> {
-    const { backupId, pool, progress } = this.#run
+    const { backupId, pool, progress, targetStore } = this.#run
     const { failures, fatal } = await pool.transfer({
       kind: 'inspect',
-      from: storeNames.target,
+      from: targetStore,
       to: storeNames.storage,
       fromPrefix: `${backupId}/${backupPaths.data}`,
       toPrefix: '',

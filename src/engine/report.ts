@@ -35,8 +35,9 @@ export function reportOn(): Reporter {
   const tallies = new Map<string, Tally>()
   let [files, others, anchors, anchorBytes, compactionStates] = ['', '', 0, 0, 0]
   return {
-    add: (path, { size, sha256, sourceMtimeNs }) => {
+    add: (path, { size, sha256, sourceMtimeNs, sourceEtag }) => {
       const source_mtime_ns = String(sourceMtimeNs)
+      const etag = sourceEtag === undefined ? {} : { source_etag: sourceEtag }
       if (classify(path) !== 'parquet') {
         if (path.startsWith('_compaction_state/')) compactionStates += 1
         if (path.startsWith('_schema/') && path.endsWith('.parquet')) {
@@ -54,7 +55,7 @@ export function reportOn(): Reporter {
         return
       }
       const [database, measurement] = [databaseOf(path), measurementOf(path)]
-      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns })
+      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns, ...etag })
       const key = `${database}/${measurement}`
       const tally = tallies.get(key) ?? { database, measurement, files: 0, bytes: 0 }
       tally.files += 1

@@ -4,7 +4,7 @@ import { loadManifest } from './backups.js'
 import { pack, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
 import { type Part, readContents } from './contents.js'
-import { copyFiles } from './copy-files.js'
+import { copyFiles, proveFiles } from './copy-files.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
 import type { StoredBatch } from './inventory.js'
@@ -27,12 +27,15 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   tracker.restore = { ...tracker.restore, verified: contents.verified }
   tracker.enter('checking')
   const owner = await checkOwner(run)
-  await checkRoom(run, request.staging, contents.need)
+  const staging = stagingOf(run, request)
+  await checkRoom(run, staging, contents.need)
   await findExtras(run, contents.databases)
   let parts: readonly StagedPart[] = []
   let staged = false
   try {
-    parts = await stage(run, request, owner, contents.parts)
+    // Nothing can be hidden where nothing can be renamed: all or nothing then means to prove it all before the first write.
+    if (request.allOrNothing && staging === 'file') await prove(run, contents.missing)
+    parts = await stage(run, staging, request, owner, contents.parts)
     if (request.allOrNothing && countMissing(run, contents.missing) > 0) throw incomplete(run)
     run.progress.check()
     tracker.enter('syncing')
@@ -40,27 +43,40 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
     run.progress.check()
     staged = true
   } finally {
-    if (!staged && request.staging === 'all') await unstage(run)
+    if (!staged && staging === 'all') await unstage(run)
   }
-  await switchIn(run, request, parts, owner)
+  await switchIn(run, staging, request, parts, owner)
   if (countMissing(run, contents.missing) > 0) throw incomplete(run)
   return 'completed'
+}
+
+/** Object stores have no rename: there each file is put in its place as a whole, once its hash is known to be right. */
+function stagingOf(run: Run, request: RestoreRequest): RestoreRequest['staging'] {
+  return run.storage.rename ? request.staging : 'file'
+}
+
+/** Reads and hashes every file of the backup. @throws INTEGRITY where one is missing or damaged */
+async function prove(run: Run, missing: readonly Gap[]): Promise<void> {
+  run.tracker.enter('checking')
+  await proveFiles(run, `${run.backupId}/${backupPaths.data}`)
+  if (countMissing(run, missing) > 0) throw incomplete(run)
 }
 
 /** Writes every file under its hidden name (`staging: all`), or each one to its place once it is proven (`file`). */
 async function stage(
   run: Run,
+  staging: RestoreRequest['staging'],
   request: RestoreRequest,
   owner: Owner | undefined,
   parts: readonly Part[],
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
-  const inPlace = request.staging === 'file'
+  const inPlace = staging === 'file'
   // One by one, live files change from here on: everything else is proven first.
   const early = inPlace ? await stageParts(run, request, parts) : null
   const proven = early ?? stageParts(run, request, parts)
   const copied = copyFiles(run, completeListing(), {
-    from: storeNames.target,
+    from: run.targetStore,
     to: storeNames.storage,
     fromPrefix: `${run.backupId}/${backupPaths.data}`,
     toPrefix: '',
@@ -81,6 +97,7 @@ async function stage(
 
 async function switchIn(
   run: Run,
+  staging: RestoreRequest['staging'],
   request: RestoreRequest,
   parts: readonly StagedPart[],
   owner: Owner | undefined,
@@ -88,7 +105,7 @@ async function switchIn(
   run.tracker.switching = true
   run.tracker.enter('switching')
   if (request.restoreData) {
-    if (request.staging === 'all') {
+    if (staging === 'all') {
       await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
     }
     await settleExtras(run, request.mode)

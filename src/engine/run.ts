@@ -11,7 +11,10 @@ export interface EngineSettings {
   /** Written into manifests: `arc-backup/<version>`. */
   readonly version: string
   readonly statePath: string
-  readonly storagePath: string
+  /** Root of Arc's data where it is on this machine. */
+  readonly storagePath: string | null
+  /** Files in flight at once in a thread, where one end is not on this machine. */
+  readonly transfers: number
   readonly operationTimeoutMs: number
   /** Share (0..1) of the files that a backup may skip. */
   readonly maxSkipped: number
@@ -35,8 +38,12 @@ export interface Run {
   readonly settings: EngineSettings
   /** Arc's files. The pool knows it by the same name, as it does the next two. */
   readonly storage: Store
-  /** Where backups are. */
+  /** Where this operation's backup is. */
   readonly target: Store
+  /** Name of that store in the pool. */
+  readonly targetStore: string
+  /** File of this machine that has a line for each upload in parts (`uploads.ts`). */
+  readonly uploads: string
   /** This operation's own folder: inventory, snapshots, the sidecar in the making. */
   readonly scratch: Store
   /** Path of that folder inside the store that the pool knows as `state`. */
@@ -49,5 +56,9 @@ export interface Run {
   readonly log: Logger
 }
 
-/** Names of the stores in the pool. */
-export const storeNames = { storage: 'storage', target: 'target', state: 'state' } as const
+/** Names of the stores in the pool, beside `target:<name>` for each place for backups. */
+export const storeNames = { storage: 'storage', state: 'state' } as const
+
+export function targetStoreName(target: string): string {
+  return `target:${target}`
+}

@@ -41,7 +41,7 @@ export async function writeSidecar(
   const { sha256 } = await copySingle(run, {
     from: storeNames.state,
     path: `${run.scratchFolder}/${path}`,
-    to: storeNames.target,
+    to: run.targetStore,
     target: `${run.backupId}/${path}`,
   })
   return { path, sha256, entries: entries + captured.length }

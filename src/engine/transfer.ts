@@ -3,13 +3,13 @@ import { type Failure, toFailure } from '../errors.js'
 import type { Copied, CopyOptions, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
-import { moveFile } from './move-file.js'
+import { moveFile, proveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { type Report, reportOn } from './report.js'
 import { hiddenName } from './stage-name.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
-export type TransferTask = CopyTask | InspectTask | RenameTask | RemoveTask
+export type TransferTask = CopyTask | ProveTask | InspectTask | RenameTask | RemoveTask
 
 interface Ways {
   readonly from: string
@@ -37,6 +37,16 @@ export interface CopyTask extends Ways {
   readonly transfers?: number
   /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
   readonly uploads?: string
+}
+
+/** Is each file what is on record of it? Reads and hashes it where it is. */
+export interface ProveTask {
+  readonly kind: 'prove'
+  readonly from: string
+  readonly fromPrefix: string
+  readonly batch: Batch
+  readonly transfers: number
+  readonly progress: SharedArrayBuffer
 }
 
 /** Is each path a plain file, in real folders, on both sides? */
@@ -80,6 +90,8 @@ export async function transfer(task: TransferTask, store: (name: string) => Prom
     switch (task.kind) {
       case 'copy':
         return await copyBatch(task, await store(task.from), await store(task.to))
+      case 'prove':
+        return await proveBatch(task, await store(task.from))
       case 'inspect':
         return await inspectBatch(task, await store(task.from), await store(task.to))
       case 'rename':
@@ -128,6 +140,14 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
   return { ...outcome, report: report?.end() ?? null, last }
 }
 
+async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome> {
+  const progress = new Progress(task.progress)
+  return each(unpack(task.batch), task.transfers, async (file) => {
+    progress.check()
+    await proveFile(from, task.fromPrefix + file.path, file, progress)
+  })
+}
+
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
   const seen = new Set<string>()
@@ -135,7 +155,8 @@ async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<
     progress.check()
     await inspectFolder(from, task.fromPrefix + path, seen)
     await inspectFolder(to, task.toPrefix + path, seen)
-    await from.stat(task.fromPrefix + path)
+    // Where there are no folders to inspect there are no links either: a request for each object would find nothing.
+    if (from.inspectFolder) await from.stat(task.fromPrefix + path)
   })
 }
 

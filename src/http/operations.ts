@@ -1,12 +1,15 @@
+import type { Started } from '../engine/coordinator.js'
 import type { BackupRequest, Caller, OperationStatus, RestoreRequest } from '../engine/operation.js'
+import type { BackupList } from '../engine/targets.js'
 
 /** What the API needs of the engine; `engine/coordinator.ts` is it. */
 export interface Operations {
-  startBackup(request: BackupRequest, caller: Caller): Promise<{ backupId: string; operationId: string }>
-  startRestore(request: RestoreRequest, caller: Caller): Promise<{ backupId: string; operationId: string }>
-  deleteBackup(id: string): Promise<void>
-  listBackups(): Promise<{ backups: Record<string, unknown>[]; warnings: string[] }>
-  showBackup(id: string): Promise<Record<string, unknown>>
+  startBackup(request: BackupRequest, caller: Caller): Promise<Started>
+  startRestore(request: RestoreRequest, caller: Caller): Promise<Started>
+  /** `target` names the place where several have a backup of this id. */
+  deleteBackup(id: string, target?: string): Promise<void>
+  listBackups(): Promise<BackupList>
+  showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null
   ready(): boolean
   /** Has this credential (SHA-256, hex) begun the current operation, or one that ended less than 15 minutes ago? */

@@ -17,10 +17,13 @@ const databases = z
   })
   .nullish()
 
-export const createSchema = z.object({ include_metadata: flag, include_config: flag, databases })
+const target = z.string({ error: 'must be the name of a target' }).nullish()
+
+export const createSchema = z.object({ include_metadata: flag, include_config: flag, databases, target })
 
 export const restoreSchema = z.object({
   backup_id: z.string({ error: 'must be a string' }).nullish(),
+  target,
   confirm: flag,
   restore_data: flag,
   restore_metadata: flag,
@@ -42,13 +45,14 @@ export function parseCreate(body: unknown): BackupRequest {
   if (names) refuseShared('include_metadata', request.include_metadata, 'include_config', request.include_config)
   return {
     includeMetadata: request.include_metadata ?? !names,
-    includeConfig: request.include_config ?? !names,
+    ...(typeof request.include_config === 'boolean' && { includeConfig: request.include_config }),
     ...(names && { databases: names }),
+    ...(request.target && { target: request.target }),
   }
 }
 
 /** The body of a restore, checked in Arc's order and refused in its words. @throws REQUEST_INVALID, `detail.explanation` says what was expected */
-export function parseRestore(body: unknown): RestoreRequest {
+export function parseRestore(body: unknown, named?: string): RestoreRequest {
   const request = read(
     restoreSchema,
     // Go takes the JSON null for an object without fields.
@@ -67,8 +71,10 @@ export function parseRestore(body: unknown): RestoreRequest {
       'all_or_nothing needs staging "all": with "file" each file is switched in by itself',
     )
   }
+  const from = request.target ?? named
   return {
     backupId,
+    ...(from && { target: from }),
     restoreData: request.restore_data ?? true,
     restoreMetadata: request.restore_metadata ?? !names,
     restoreConfig: request.restore_config ?? false,

@@ -1,4 +1,5 @@
 import type { OperationStatus } from '../engine/operation.js'
+import type { BackupList } from '../engine/targets.js'
 
 /** `/status` as Arc has it, then our own keys. Bytes, milliseconds, RFC 3339. */
 export function statusBody(status: OperationStatus | null): Record<string, unknown> {
@@ -26,6 +27,18 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.databases && { databases: status.databases }),
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
     ...restoreBody(status),
+  }
+}
+
+export function listBody({ backups, warnings, unreachable }: BackupList): Record<string, unknown> {
+  return {
+    backups,
+    count: backups.length,
+    ...(unreachable.length > 0 && {
+      unreachable_targets: unreachable,
+      warning: `some targets gave no answer: ${unreachable.join(', ')}`,
+    }),
+    ...(warnings.length > 0 && { warnings }),
   }
 }
 

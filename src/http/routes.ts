@@ -1,12 +1,12 @@
 import Router from '@koa/router'
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { body } from './body.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
 import { parseCreate, parseRestore } from './requests.js'
-import { goDuration, statusBody } from './responses.js'
+import { goDuration, listBody, statusBody } from './responses.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
@@ -20,20 +20,22 @@ export function createRouter(operations: Operations): Router<State> {
   const createBody = body((why) => new ServiceError('REQUEST_INVALID', `Invalid request body: ${why}`))
   router.post(group, createBody, async (ctx) => {
     const request = parseCreate(ctx.state.json)
-    const { backupId, operationId } = await operations.startBackup(request, ctx.state.caller)
+    const { backupId, operationId, target, includeConfig } = await operations.startBackup(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {
       backup_id: backupId,
       ...(request.databases && { databases: request.databases }),
+      ...(includeConfig !== undefined && { include_config: includeConfig }),
       message: 'Backup started',
       operation_id: operationId,
       status: 'running',
+      target,
     }
   })
 
   router.get(group, async (ctx) => {
-    const { backups, warnings } = await inArcsWords('Failed to list backups', operations.listBackups())
-    ctx.body = { backups, count: backups.length, ...(warnings.length > 0 && { warnings }) }
+    const list = await inArcsWords('Failed to list backups', operations.listBackups())
+    ctx.body = listBody(list)
   })
 
   router.get(`${group}/status`, async (ctx) => {
@@ -50,8 +52,8 @@ export function createRouter(operations: Operations): Router<State> {
     (explanation) => new ServiceError('REQUEST_INVALID', 'Invalid request body', { explanation }),
   )
   router.post(`${group}/restore`, restoreBody, async (ctx) => {
-    const request = parseRestore(ctx.state.json)
-    const { backupId, operationId } = await operations.startRestore(request, ctx.state.caller)
+    const request = parseRestore(ctx.state.json, targetOf(ctx))
+    const { backupId, operationId, target } = await operations.startRestore(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {
       backup_id: backupId,
@@ -60,16 +62,17 @@ export function createRouter(operations: Operations): Router<State> {
       mode: request.mode,
       operation_id: operationId,
       status: 'running',
+      target,
     }
   })
 
   router.get(`${group}/:id`, async (ctx) => {
-    ctx.body = await operations.showBackup(backupId(ctx.params.id)).catch(hideDamaged)
+    ctx.body = await operations.showBackup(backupId(ctx.params.id), targetOf(ctx)).catch(hideDamaged)
   })
 
   router.delete(`${group}/:id`, async (ctx) => {
     const id = backupId(ctx.params.id)
-    await inArcsWords('Failed to delete backup', operations.deleteBackup(id))
+    await inArcsWords('Failed to delete backup', operations.deleteBackup(id, targetOf(ctx)))
     ctx.body = { backup_id: id, message: 'Backup deleted' }
   })
 
@@ -118,6 +121,12 @@ function hideDamaged(error: unknown): never {
 function backupId(given: string | undefined): string {
   if (given !== undefined && isBackupId(given)) return given
   throw new ServiceError('REQUEST_INVALID', 'Invalid backup ID format')
+}
+
+/** `?target=` says which of several targets is meant. */
+function targetOf({ query }: Context): string | undefined {
+  const { target } = query
+  return typeof target === 'string' && target !== '' ? target : undefined
 }
 
 function timestamp(): string {

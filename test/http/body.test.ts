@@ -33,7 +33,7 @@ t.test('nothing is a body that asks for the defaults, whatever its type', async 
     t.match(await api.raw(chunked), /^HTTP\/1\.1 202 /, `${type}, chunked`)
   }
   t.equal((await api.call('POST', '/api/v1/backup')).status, 202)
-  for (const { request } of api.engine.asked) t.same(request, { includeMetadata: true, includeConfig: true })
+  for (const { request } of api.engine.asked) t.same(request, { includeMetadata: true })
 })
 
 t.test('what ends in json is JSON', async (t) => {

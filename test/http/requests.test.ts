@@ -53,6 +53,11 @@ t.test('every field of a wrong type is refused by name, and nothing starts', asy
   }
   for (const value of [1, true, [], {}, [arcBackupId]])
     await refused({ backup_id: value }, 'backup_id must be a string')
+  for (const value of [1, true, [], {}]) {
+    await refused({ target: value }, 'target must be the name of a target')
+    const answer = await post('/api/v1/backup', { target: value })
+    t.equal(answer.text, '{"error":"Invalid request body: target must be the name of a target"}')
+  }
   for (const value of ['', 'Merge', 'both', 1, true, [], {}]) {
     await refused({ mode: value }, 'mode must be "merge" or "replace"')
     await refused({ staging: value }, 'staging must be "all" or "file"')
@@ -73,12 +78,12 @@ t.test('several wrong fields are all named', async (t) => {
 })
 
 t.test('the defaults of a create', async (t) => {
-  t.same(parseCreate(undefined), { includeMetadata: true, includeConfig: true })
-  t.same(parseCreate({}), { includeMetadata: true, includeConfig: true })
+  t.same(parseCreate(undefined), { includeMetadata: true })
+  t.same(parseCreate({}), { includeMetadata: true })
   t.same(parseCreate({ include_metadata: null, include_config: null, databases: null }), parseCreate({}))
-  t.same(parseCreate({ include_metadata: false }), { includeMetadata: false, includeConfig: true })
+  t.same(parseCreate({ include_metadata: false }), { includeMetadata: false })
   t.same(parseCreate({ include_config: false }), { includeMetadata: true, includeConfig: false })
-  const scoped = { includeMetadata: false, includeConfig: false, databases: ['metrics'] }
+  const scoped = { includeMetadata: false, databases: ['metrics'] }
   t.same(parseCreate({ databases: ['metrics'] }), scoped)
   t.same(parseCreate({ databases: ['metrics'], include_metadata: false, include_config: null }), scoped)
   const most = Array.from({ length: 256 }, (_, index) => `db${index}`)
@@ -115,6 +120,9 @@ t.test('the defaults of a restore', async (t) => {
     staging: 'file',
   })
   t.match(parseRestore({ ...base, all_or_nothing: true, staging: 'all' }), { allOrNothing: true, staging: 'all' })
+  t.match(parseRestore({ ...base, target: 's3' }), { target: 's3' })
+  t.match(parseRestore({ ...base, target: 's3' }, 'other'), { target: 's3' })
+  t.match(parseRestore(base, 'other'), { target: 'other' }, 'from the query')
   t.match(parseRestore({ ...base, databases: ['metrics'] }), { restoreMetadata: false, restoreConfig: false })
 })
 
@@ -126,7 +134,7 @@ t.test('keys are matched as Go does', async (t) => {
   t.same(
     engine.asked.map(({ request }) => request),
     [
-      { includeMetadata: false, includeConfig: true },
+      { includeMetadata: false },
       { includeMetadata: true, includeConfig: false },
       { includeMetadata: true, includeConfig: false },
     ],

@@ -42,7 +42,7 @@ export class Engine implements Operations {
 
   async listBackups() {
     this.#fail()
-    return { backups: [{ backup_id: arcBackupId, backup_type: 'full' }], warnings: this.warnings }
+    return { backups: [{ backup_id: arcBackupId, backup_type: 'full' }], warnings: this.warnings, unreachable: [] }
   }
 
   async showBackup(id: string) {
@@ -70,7 +70,7 @@ export class Engine implements Operations {
   #start(what: string, request: BackupRequest | RestoreRequest, caller: Caller, backupId: string) {
     this.#fail()
     this.asked.push({ what, request, caller })
-    return { backupId, operationId }
+    return { backupId, operationId, target: 'local' }
   }
 
   #find(id: string) {
