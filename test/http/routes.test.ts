@@ -11,7 +11,7 @@ t.test('the six endpoints, with what Arc answers and a little more', async (t) =
   t.equal(created.status, 202)
   t.equal(
     created.text,
-    `{"backup_id":"backup-20261123-110000-00000001","message":"Backup started","operation_id":"${operationId}","status":"running"}`,
+    `{"backup_id":"backup-20261123-110000-00000001","message":"Backup started","operation_id":"${operationId}","status":"running","target":"local"}`,
   )
   t.match((await post(group, { databases: ['metrics'] })).json, { databases: ['metrics'] })
 
@@ -30,7 +30,7 @@ t.test('the six endpoints, with what Arc answers and a little more', async (t) =
   t.equal(restored.status, 202)
   t.equal(
     restored.text,
-    `{"backup_id":"${arcBackupId}","databases":["metrics"],"message":"Restore started","mode":"merge","operation_id":"${operationId}","status":"running"}`,
+    `{"backup_id":"${arcBackupId}","databases":["metrics"],"message":"Restore started","mode":"merge","operation_id":"${operationId}","status":"running","target":"local"}`,
   )
   const whole = await post(`${group}/restore`, { backup_id: arcBackupId, confirm: true, mode: 'replace' })
   t.match(whole, { status: 202, json: { mode: 'replace', databases: undefined } })
