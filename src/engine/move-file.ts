@@ -21,7 +21,7 @@ export interface Ways {
   readonly size: number
 }
 
-type MoveOptions = CopyOptions & { readonly onUpload?: (upload: Upload) => void }
+export type MoveOptions = CopyOptions & { readonly onUpload?: (upload: Upload) => void }
 
 /**
  * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step
@@ -32,32 +32,35 @@ export async function moveFile(
   options: MoveOptions,
   { live, progress, counted }: { live: boolean | undefined; progress: Progress; counted: BatchProgress },
 ): Promise<Copied> {
-  let { size } = ways
-  for (let read = 1; ; read += 1) {
-    let bytes = 0
-    const onBytes = (count: number): void => {
+  let bytes = 0
+  const counting: MoveOptions = {
+    ...options,
+    onBytes: (count) => {
       bytes += count
       counted.addBytes(count)
       progress.check()
-    }
-    const once = async (): Promise<Copied> => {
-      progress.check()
-      try {
-        return await moveOnce({ ...ways, size }, { ...options, onBytes })
-      } catch (error) {
-        counted.addBytes(-bytes)
-        bytes = 0
-        throw error
-      }
-    }
+    },
+  }
+  const patience = ways.to.patience ?? ways.from.patience
+  let way = ways
+  const once = async (): Promise<Copied> => {
+    progress.check()
+    bytes = 0
     try {
-      const patience = ways.to.patience ?? ways.from.patience
+      return await moveOnce(way, counting)
+    } catch (error) {
+      counted.addBytes(-bytes)
+      throw error
+    }
+  }
+  for (let read = 1; ; read += 1) {
+    try {
       return await (patience ? retry(once, { timeoutMs: patience.retryTimeoutMs }) : once())
     } catch (error) {
       if (!live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
       await sleep(rereadPause)
       progress.check()
-      size = (await ways.from.stat(ways.path)).size
+      way = { ...ways, size: (await ways.from.stat(ways.path)).size }
     }
   }
 }

@@ -1,9 +1,9 @@
 import { appendFileSync } from 'node:fs'
 import { type Failure, toFailure } from '../errors.js'
-import type { Copied, CopyOptions, Store, Upload } from '../stores/store.js'
+import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
-import { moveFile, proveFile } from './move-file.js'
+import { type MoveOptions, moveFile, proveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { type Report, reportOn } from './report.js'
 import { hiddenName } from './stage-name.js'
@@ -131,7 +131,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
-    const copied = await moveFile(ways, { ...optionsFor(task, file), onUpload }, { live: task.live, progress, counted })
+    const copied = await moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
     counted.addFile()
     report?.add(file.path, copied)
     last = copied
@@ -215,8 +215,9 @@ async function each(
   }
 }
 
-function optionsFor(task: CopyTask, file: BatchFile): CopyOptions {
+function optionsFor(task: CopyTask, file: BatchFile, onUpload: (upload: Upload) => void): MoveOptions {
   return {
+    onUpload,
     ...(task.recorded && { size: file.size }),
     // Arc's own lists of files have no times.
     ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
