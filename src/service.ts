@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
+import { describeStore } from './config/overlap.js'
+import { reveal } from './config/reveal.js'
 import { listManifests, loadManifest } from './engine/backups.js'
 import { Coordinator } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
@@ -31,7 +33,8 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
     settings: {
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
-      storagePath: storage.localPath,
+      // With an object store nothing is read here; its owner and its free space are nobody's on this machine.
+      storagePath: storage.localPath ?? '',
       operationTimeoutMs: backup.operationTimeoutMs,
       maxSkipped: backup.maxSkipped,
       excluded: config.excluded,
@@ -40,8 +43,8 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       configFile: config.file,
       checkConfiguration: checkConfigText,
     },
-    storage: { kind: 'local', root: storage.localPath },
-    target: { kind: 'local', root: backup.localPath },
+    storage: reveal(storage.store),
+    target: reveal(backup.defaultTarget.store),
     workers: backup.workers,
     log,
   })
@@ -49,7 +52,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
 
 /** What can be read beside a running service: backups, and how the last operation on record went. */
 export function openReader(config: Config, log: Logger) {
-  const target = { kind: 'local', root: config.backup.localPath } as const
+  const target = reveal(config.backup.defaultTarget.store)
   return {
     listBackups: async () => {
       const { manifests, warnings } = await listManifests(await openStore(target), log)
@@ -88,7 +91,12 @@ export async function startService(config: Config, log: Logger): Promise<Service
     const host = config.server.host === '' ? '127.0.0.1' : config.server.host
     const url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
     log.info(
-      { url, storage: config.storage.localPath, destination: config.backup.localPath, config: config.file },
+      {
+        url,
+        storage: describeStore(config.storage.store),
+        targets: config.backup.targets.map(({ name, store }) => `${name}: ${describeStore(store)}`),
+        config: config.file,
+      },
       'listening',
     )
     return { url, coordinator, close: () => close(server, coordinator, authenticator) }
