@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
+import { describeStore } from './config/overlap.js'
+import { reveal } from './config/reveal.js'
 import { Coordinator } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
 import { Targets } from './engine/targets.js'
@@ -13,6 +15,9 @@ import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
 import { createServer } from './http/server.js'
 import { version } from './version.js'
+
+/** Files in flight in one thread where an end is not on this machine. */
+const defaultTransfers = 16
 
 /** A service that listens. */
 export interface Service {
@@ -31,7 +36,8 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
       storagePath: storage.localPath,
-      transfers: 16,
+      transfers: backup.transfers ?? defaultTransfers,
+      includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
       maxSkipped: backup.maxSkipped,
       excluded: config.excluded,
@@ -40,21 +46,17 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       configFile: config.file,
       checkConfiguration: checkConfigText,
     },
-    storage: { kind: 'local', root: storage.localPath },
-    targets: targetsOf(config),
-    defaultTarget: 'local',
+    storage: reveal(storage.store),
+    targets: reveal(backup.targets),
+    defaultTarget: backup.defaultTarget.name,
     workers: backup.workers,
     log,
   })
 }
 
-function targetsOf({ backup }: Config) {
-  return [{ name: 'local', store: { kind: 'local', root: backup.localPath } as const }]
-}
-
 /** What can be read beside a running service: backups, and how the last operation on record went. */
 export function openReader(config: Config, log: Logger) {
-  const targets = Targets.open(targetsOf(config), 'local')
+  const targets = Targets.open(reveal(config.backup.targets), config.backup.defaultTarget.name)
   return {
     listBackups: async () => (await targets).list(log),
     showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
@@ -91,7 +93,12 @@ export async function startService(config: Config, log: Logger): Promise<Service
     const host = config.server.host === '' ? '127.0.0.1' : config.server.host
     const url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
     log.info(
-      { url, storage: config.storage.localPath, destination: config.backup.localPath, config: config.file },
+      {
+        url,
+        storage: describeStore(config.storage.store),
+        targets: config.backup.targets.map(({ name, store }) => `${name}: ${describeStore(store)}`),
+        config: config.file,
+      },
       'listening',
     )
     return { url, coordinator, close: () => close(server, coordinator, authenticator) }

@@ -24,6 +24,63 @@ export class Secret {
   }
 }
 
+/** Where files are kept. `reveal` makes of it the plain value that stores are opened with. */
+export type StoreSettings = LocalSettings | S3Settings | AzureSettings
+
+export interface LocalSettings {
+  readonly kind: 'local'
+  /** Absolute, links resolved. */
+  readonly root: string
+}
+
+/** How long an object store that does not answer is tried. */
+interface Patience {
+  /** `backup.retry_timeout` */
+  readonly retryTimeoutMs: number
+  /** `backup.stall_timeout` */
+  readonly stallTimeoutMs: number
+}
+
+export interface S3Settings extends Patience {
+  readonly kind: 's3'
+  readonly bucket: string
+  /** '' or ending in `/`. */
+  readonly prefix: string
+  readonly region: string
+  /** With its scheme, without a path; absent: AWS's own for the region. */
+  readonly endpoint?: string
+  readonly pathStyle: boolean
+  /** Absent: the SDK's chain (environment, profile, web identity, container, instance). */
+  readonly credentials?: {
+    readonly accessKeyId: string
+    readonly secretAccessKey: Secret
+    readonly sessionToken?: Secret
+  }
+  readonly sse?: 'AES256' | 'aws:kms'
+  readonly kmsKeyId?: string
+  readonly storageClass?: string
+}
+
+export interface AzureSettings extends Patience {
+  readonly kind: 'azure'
+  readonly container: string
+  /** '' or ending in `/`. */
+  readonly prefix: string
+  /** With its scheme; absent with a connection string, which has its own. */
+  readonly endpoint?: string
+  readonly credential:
+    | { readonly kind: 'connection-string'; readonly connectionString: Secret }
+    | { readonly kind: 'sas'; readonly account: string; readonly sasToken: Secret }
+    | { readonly kind: 'account-key'; readonly account: string; readonly accountKey: Secret }
+    | { readonly kind: 'managed-identity'; readonly account: string }
+}
+
+/** A place for backups. */
+export interface Target {
+  readonly name: string
+  readonly store: StoreSettings
+}
+
 /** The whole configuration: `arc.toml` under `ARC_*` under the defaults; frozen, every path absolute, durations in ms, sizes in bytes. */
 export interface Config {
   /** The file that was loaded, or null where there was none. */
@@ -50,21 +107,31 @@ export interface Config {
     readonly maxCacheSize: number
     readonly bootstrapToken: Secret | null
   }
+  /** Arc's own files. */
   readonly storage: {
-    readonly localPath: string
+    readonly store: StoreSettings
+    /** The root on local disk, or null with an object store. */
+    readonly localPath: string | null
   }
   /** SQLite files that a backup holds, by the name it has in the backup's `metadata/` folder; each file once. The first is always `arc`. */
   readonly databases: readonly { readonly name: string; readonly path: string }[]
   readonly backup: {
     readonly enabled: boolean
-    readonly localPath: string
+    /** Each place that backups may be in, each name once: `local` is `backup.local_path`. */
+    readonly targets: readonly Target[]
+    /** Where a backup goes that names no target; one of `targets`. */
+    readonly defaultTarget: Target
+    /** `include_config` of a request that does not say: false where any target is remote, because `arc.toml` carries the keys to it. */
+    readonly includeConfig: boolean
     readonly statePath: string
     readonly operationTimeoutMs: number
     readonly workers: number
+    /** Files in flight in one worker where a store is remote; null: the engine's own choice. */
+    readonly transfers: number | null
     /** Share of files (0..1) that may be skipped. */
     readonly maxSkipped: number
   }
-  /** Absolute paths of files and folders inside the storage root that no backup holds: destination, state, WAL, Raft, compaction, `arc.db*`. */
+  /** Absolute paths of files and folders inside the storage root that no backup holds: local targets, state, WAL, Raft, compaction, `arc.db*`. */
   readonly excluded: readonly string[]
   /** What no backup of ours holds although this Arc has it; goes into each manifest, status and the log. */
   readonly uncovered: readonly string[]

@@ -27,7 +27,7 @@ export function uncoveredBy(
   { settings }: Values,
   env: NodeJS.ProcessEnv,
   toPath: (given: string) => string,
-  storage: string,
+  storage: string | null,
 ): string[] {
   const uncovered = ['rows that Arc still holds in its buffers are in no backup until Arc has written them to files']
   if (settings['tiered_storage.enabled'] && settings['tiered_storage.cold.enabled']) {
@@ -41,9 +41,9 @@ export function uncoveredBy(
   const warehouse = settings['iceberg.warehouse'].replace(/^file:\/\//, '')
   if (settings['iceberg.enabled'] && warehouse !== '') {
     const path = toPath(warehouse)
-    if (!isWithin(realPath(path), storage)) {
+    if (storage === null || !isWithin(realPath(path), storage)) {
       uncovered.push(
-        `the Iceberg warehouse ${path} (iceberg.warehouse) lies outside storage.local_path and is in no backup`,
+        `the Iceberg warehouse ${path} (iceberg.warehouse) lies outside ${storage === null ? 'the storage' : 'storage.local_path'} and is in no backup`,
       )
     }
   }

@@ -1,7 +1,10 @@
 import { basename, dirname } from 'node:path'
+import { azureOf } from './azure-store.js'
 import type { Config } from './config.js'
 import { isWithin, realPath } from './paths.js'
-import type { Key } from './settings.js'
+import { s3Of } from './s3-store.js'
+import { type SettingsKey, targetsTable } from './settings.js'
+import { localTarget } from './target-names.js'
 import type { Values } from './values.js'
 
 /** Arc refuses these as storage, and everything below them. */
@@ -11,47 +14,48 @@ const refusedThemselves = ['/', '/root']
 
 const backupId = /^backup-\d{8}-\d{6}-[a-f0-9]{8}$/
 
-/** The storage root, links resolved, as Arc does. */
+/** Arc's files. A root on local disk has its links resolved, as Arc does. */
 export function storageOf(values: Values, toPath: (given: string) => string): Config['storage'] {
   const { settings } = values
-  if (settings['storage.backend'] !== 'local') {
-    values.refuse('storage.backend', '"local": this version backs up local storage only')
-  }
+  const backend = settings['storage.backend']
+  if (backend === 's3' || backend === 'minio') return { store: s3Of(values, 'storage'), localPath: null }
+  if (backend === 'azure' || backend === 'azblob') return { store: azureOf(values, 'storage'), localPath: null }
+  if (settings['storage.local_path'] === '') values.refuse('storage.local_path', 'a path')
   const lexical = toPath(settings['storage.local_path'])
-  const real = realPath(lexical)
-  for (const path of [lexical, real]) {
+  const root = realPath(lexical)
+  for (const path of [lexical, root]) {
     if (refusedThemselves.includes(path) || systemFolders.some((folder) => isWithin(path, folder))) {
       values.refuse('storage.local_path', `a folder of its own; ${path} belongs to the system`)
     }
   }
-  return { localPath: real }
+  return { store: { kind: 'local', root }, localPath: root }
 }
 
-/** Destination and state, links resolved. Neither may hold the storage root: a backup, or the sweep of its debris, would reach into live data. */
-export function backupFoldersOf(
+/** The service's own records, links resolved: they neither hold the storage root, where the sweep of debris would reach into live data, nor lie in a backup. */
+export function stateOf(
   values: Values,
   toPath: (given: string) => string,
-  storage: string,
-): { localPath: string; statePath: string } {
-  const [localPath, statePath] = [
-    realPathOf(values, 'backup.local_path', toPath),
-    realPathOf(values, 'backup.state_path', toPath),
-  ]
-  for (const [key, folder] of [
-    ['backup.local_path', localPath],
-    ['backup.state_path', statePath],
-  ] as const) {
-    if (values.holds(key, 'storage.local_path') && isWithin(storage, folder)) {
-      values.refuse(key, `a folder that is neither the storage root ${storage} nor above it`)
+  storage: string | null,
+  targets: Config['backup']['targets'],
+): string {
+  const key = 'backup.state_path'
+  const path = realPathOf(values, key, toPath)
+  if (storage !== null && values.holds(key, 'storage.local_path') && isWithin(storage, path)) {
+    values.refuse(key, `a folder that is neither the storage root ${storage} nor above it`)
+  }
+  for (const [name, root] of localRoots(targets)) {
+    const placedBy = name === localTarget ? 'backup.local_path' : (`${targetsTable}.${name}.local_path` as const)
+    if (!values.holds(key, placedBy)) continue
+    if (path === root) values.refuse(key, `another folder than ${placedBy}`)
+    else if (isInBackup(path, root)) {
+      values.refuse(key, 'a folder outside every backup: deleting that backup would delete it')
     }
   }
-  if (values.holds('backup.local_path', 'backup.state_path')) {
-    if (statePath === localPath) values.refuse('backup.state_path', 'another folder than backup.local_path')
-    else if (isInBackup(statePath, localPath)) {
-      values.refuse('backup.state_path', 'a folder outside every backup: deleting that backup would delete it')
-    }
-  }
-  return { localPath, statePath }
+  return path
+}
+
+function localRoots(targets: Config['backup']['targets']): [name: string, root: string][] {
+  return targets.flatMap(({ name, store }) => (store.kind === 'local' ? [[name, store.root]] : []))
 }
 
 function isInBackup(path: string, destination: string): boolean {
@@ -70,15 +74,25 @@ function isInBackup(path: string, destination: string): boolean {
 export function excludedFrom(
   values: Values,
   toPath: (given: string) => string,
-  storage: string,
-  folders: { localPath: string; statePath: string },
+  storage: string | null,
+  targets: Config['backup']['targets'],
+  statePath: string,
   databases: Config['databases'],
 ): string[] {
-  const arcsFolders = (
-    ['wal.directory', 'cluster.raft_data_dir', 'compaction.temp_directory', 'database.temp_directory'] as const
+  if (storage === null) return []
+  // backup.local_path is no target where another has its name, but may still hold backups.
+  const others = (
+    [
+      'backup.local_path',
+      'wal.directory',
+      'cluster.raft_data_dir',
+      'compaction.temp_directory',
+      'database.temp_directory',
+    ] as const
   ).flatMap((key) => (values.settings[key] === '' ? [] : [realPathOf(values, key, toPath)]))
   const files = databases.map(({ path }) => realPath(path))
-  const inside = [folders.localPath, folders.statePath, ...files, ...arcsFolders].filter(
+  const backups = localRoots(targets).map(([, root]) => root)
+  const inside = [...backups, statePath, ...files, ...others].filter(
     (path) => path !== storage && isWithin(path, storage),
   )
   if (inside.length > 0) {
@@ -96,4 +110,4 @@ function realPathOf(values: Values, key: PathKey, toPath: (given: string) => str
   return realPath(toPath(values.settings[key]))
 }
 
-type PathKey = Extract<Key, `${string}_path` | `${string}_directory` | `${string}_dir` | 'wal.directory'>
+type PathKey = Extract<SettingsKey, `${string}_path` | `${string}_directory` | `${string}_dir` | 'wal.directory'>

@@ -7,6 +7,11 @@ export function text() {
   return z.string({ error: 'a text in quotes' })
 }
 
+/** A text without the spaces around it: Arc trims these, and a copied blank would only show as a failing connection. */
+export function line() {
+  return text().trim()
+}
+
 /** A path that can be shown and opened; \p{Cc} are control characters, \p{Bidi_Control} those that turn the direction of what is shown. */
 export function path() {
   const error = 'a path without control characters'

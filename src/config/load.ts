@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
 import { type Config, Secret } from './config.js'
 import { databasesOf, uncoveredBy } from './contents.js'
-import { backupFoldersOf, excludedFrom, storageOf } from './folders.js'
+import { excludedFrom, stateOf, storageOf } from './folders.js'
 import { serverOf } from './listen.js'
 import { findConfigFile, parseConfig, readConfigFile, searchFolders } from './source.js'
+import { targetsOf } from './targets.js'
 import { Values } from './values.js'
 
 export interface LoadOptions {
@@ -34,7 +35,8 @@ export function loadConfig(options: LoadOptions = {}): Config {
   const { settings, warnings } = values
   const storage = storageOf(values, toPath)
   const databases = databasesOf(values, toPath)
-  const folders = backupFoldersOf(values, toPath, storage.localPath)
+  const { targets, defaultTarget } = targetsOf(values, toPath, storage)
+  const statePath = stateOf(values, toPath, storage.localPath, targets)
   const level = settings['log.level']
   const token = settings['auth.bootstrap_token']
   const config: Config = {
@@ -54,13 +56,17 @@ export function loadConfig(options: LoadOptions = {}): Config {
     storage,
     databases,
     backup: {
-      ...folders,
       enabled: settings['backup.enabled'],
+      targets,
+      defaultTarget,
+      includeConfig: targets.every(({ store }) => store.kind === 'local'),
+      statePath,
       operationTimeoutMs: settings['backup.operation_timeout'],
       workers: settings['backup.workers'],
+      transfers: settings['backup.transfers'] ?? null,
       maxSkipped: settings['backup.max_skipped'],
     },
-    excluded: excludedFrom(values, toPath, storage.localPath, folders, databases),
+    excluded: excludedFrom(values, toPath, storage.localPath, targets, statePath, databases),
     uncovered: uncoveredBy(values, env, toPath, storage.localPath),
     warnings,
   }
@@ -72,11 +78,16 @@ export function loadConfig(options: LoadOptions = {}): Config {
  * Could this text be loaded as `arc.toml`? A restored one must not keep Arc or this service from starting. Files and folders that it names may be
  * missing: it may have been written on another machine.
  *
+ * @param env what it leaves to the environment, credentials above all, is taken from here
  * @throws CONFIG_INVALID
  */
-export function checkConfigText(toml: string): void {
-  const values = new Values(parseConfig(toml, 'arc.toml'), {})
-  storageOf(values, (given) => resolve(given))
+export function checkConfigText(toml: string, env: NodeJS.ProcessEnv = process.env): void {
+  const file = parseConfig(toml, 'arc.toml')
+  // What the environment hides today can come to light tomorrow.
+  new Values(file, {}).check()
+  const values = new Values(file, env)
+  const toPath = (given: string): string => resolve(given)
+  targetsOf(values, toPath, storageOf(values, toPath))
   values.check()
 }
 

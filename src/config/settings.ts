@@ -1,11 +1,51 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { duration, flag, integer, oneOf, path, percentage, place, secret, text } from './kinds.js'
+import { duration, flag, integer, line, oneOf, path, percentage, place, secret, text } from './kinds.js'
+
+/** Named places for backups are the tables in this one. */
+export const targetsTable = 'backup.targets'
 
 const arcDatabase = './data/arc.db'
 const mostWorkers = 256
 /** A day: the longest time-out in seconds that is more likely meant than mistyped. */
 const longestSeconds = 86_400
+
+const backends = ['local', 's3', 'minio', 'azure', 'azblob'] as const
+
+/** Where an object store is and how it is reached: the same keys under `storage` and under each target. */
+const storeFields = {
+  s3_bucket: line().default(''),
+  s3_region: line().default('us-east-1'),
+  s3_endpoint: line().default(''),
+  s3_access_key: line().default(''),
+  s3_secret_key: text().default(''),
+  s3_use_ssl: flag().default(true),
+  s3_path_style: flag().default(false),
+  s3_prefix: line().default(''),
+  azure_container: line().default(''),
+  azure_prefix: line().default(''),
+  azure_connection_string: line().default(''),
+  azure_account_name: line().default(''),
+  azure_account_key: line().default(''),
+  azure_sas_token: line().default(''),
+  azure_endpoint: line().default(''),
+  azure_use_managed_identity: flag().default(false),
+}
+
+/** The keys of a table `[backup.targets.<name>]`. */
+export const targetFields = {
+  type: oneOf(...backends).optional(),
+  local_path: path().default(''),
+  ...storeFields,
+  s3_sse: oneOf('aes256', 'aws:kms').optional(),
+  s3_kms_key_id: line().default(''),
+  s3_storage_class: line().default(''),
+  databases: z
+    .undefined({
+      error: 'no such key: a backup here goes to one target as a whole, databases have no target of their own',
+    })
+    .optional(),
+}
 
 /** Every key that is read, by its name in `arc.toml`, with Arc's own default; the schema is what a value must be in the file. */
 export const settings = z.object({
@@ -23,8 +63,9 @@ export const settings = z.object({
   'auth.cache_ttl': integer(0, longestSeconds).default(300),
   'auth.max_cache_size': integer(1, 1_000_000).default(1000),
   'auth.bootstrap_token': secret(32).optional(),
-  'storage.backend': oneOf('local', 's3', 'minio', 'azure', 'azblob').default('local'),
-  'storage.local_path': place().default('./data/arc'),
+  'storage.backend': oneOf(...backends).default('local'),
+  'storage.local_path': path().default('./data/arc'),
+  ...under('storage', storeFields),
   'retention.enabled': flag().default(true),
   'retention.db_path': place().default(arcDatabase),
   'continuous_query.enabled': flag().default(true),
@@ -39,10 +80,15 @@ export const settings = z.object({
   'compaction.temp_directory': path().default('./data/compaction'),
   'database.temp_directory': path().default('./.tmp'),
   'backup.enabled': flag().default(true),
-  'backup.local_path': place().default('./data/backups'),
+  'backup.local_path': path().trim().default('./data/backups'),
+  'backup.target_names': text().default(''),
+  'backup.default_target': line().toLowerCase().default(''),
   'backup.host': text().optional(),
   'backup.port': integer(0, 65_535).optional(),
   'backup.operation_timeout': duration().default(7_200_000),
+  'backup.retry_timeout': duration().default(60_000),
+  'backup.stall_timeout': duration().default(30_000),
+  'backup.transfers': integer(1, 64).optional(),
   'backup.workers': integer(1, mostWorkers).default(Math.min(availableParallelism(), mostWorkers)),
   'backup.state_path': place().default('./data/arc-backup'),
   'backup.max_skipped': percentage().default(0.1),
@@ -50,23 +96,49 @@ export const settings = z.object({
 })
 
 export type Settings = z.output<typeof settings>
-export type Key = keyof Settings
+export type SettingsKey = keyof Settings
+export type StoreFields = z.output<z.ZodObject<typeof storeFields>>
+export type TargetFields = z.output<z.ZodObject<typeof targetFields>>
+export type TargetTable = `${typeof targetsTable}.${string}`
+/** A table with the keys of a store. */
+export type StoreTable = 'storage' | TargetTable
+export type Key = SettingsKey | `${TargetTable}.${keyof TargetFields}`
 
-export const keys = Object.keys(settings.shape) as Key[]
+export const keys = Object.keys(settings.shape) as SettingsKey[]
 
 /** The tables that hold them: `server`, `tiered_storage`, `tiered_storage.cold`, … */
-export const tables: ReadonlySet<string> = new Set(
-  keys.flatMap((key) =>
+export const tables: ReadonlySet<string> = new Set([
+  ...keys.flatMap((key) =>
     key
       .split('.')
       .slice(0, -1)
       .map((_, depth, names) => names.slice(0, depth + 1).join('.')),
   ),
-)
+  targetsTable,
+])
 
-/** Its value is never shown. */
-export function isSecret(key: Key): boolean {
-  return key === 'auth.bootstrap_token'
+/** The schema of all keys where these targets are defined. */
+export function settingsWith(targets: readonly string[]): z.ZodObject<Readonly<Record<string, z.ZodType>>> {
+  const ofTargets = targets.map((name) => under(`${targetsTable}.${name}`, targetFields))
+  return z.object({ ...settings.shape, ...Object.assign({}, ...ofTargets) })
+}
+
+function under<const T extends string, F extends object>(table: T, fields: F) {
+  return Object.fromEntries(Object.entries(fields).map(([name, kind]) => [`${table}.${name}`, kind])) as {
+    [N in keyof F & string as `${T}.${N}`]: F[N]
+  }
+}
+
+/** What a value of a store must not hold for all to see: a password in an address, a signature, a connection string in the wrong place. */
+const tellsSecret = /[@?]|sig=|accountkey=/i
+const secretKey =
+  /\.(bootstrap_token|s3_access_key|s3_secret_key|azure_connection_string|azure_account_key|azure_sas_token)$/
+
+/** Is this value never to be shown? */
+export function isSecret(key: string, value: unknown): boolean {
+  return (
+    secretKey.test(key) || (/\.(s3|azure)_[a-z_]+$/.test(key) && typeof value === 'string' && tellsSecret.test(value))
+  )
 }
 
 /** `ARC_SERVER_PORT` for `server.port`, as Arc names its variables. */
@@ -83,8 +155,8 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  * The text of a variable as the value that a file would hold. Go's forms of a boolean and decimal integers only: the rest stays a text, which the
  * schema then refuses, where Arc would silently take false or 0.
  */
-export function fromVariable(key: Key, written: string): unknown {
-  const kind = innermost(settings.shape[key])
+export function fromVariable(schema: unknown, written: string): unknown {
+  const kind = innermost(schema)
   if (kind instanceof z.ZodBoolean) return booleans.get(written) ?? written
   if (kind instanceof z.ZodNumber && /^[+-]?\d{1,15}$/.test(written)) return Number(written)
   return written

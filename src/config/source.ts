@@ -3,13 +3,15 @@ import { join, resolve } from 'node:path'
 import TOML from '@ltd/j-toml'
 import { ServiceError, systemCode } from '../errors.js'
 import { linesOf } from './lines.js'
-import { tables } from './settings.js'
+import { tables, targetsTable } from './settings.js'
 
 /** A configuration file as it was found. */
 export interface ConfigFile {
   readonly path: string
   /** Every value, by its dotted name in lower case; a table that we don't know is one value. */
   readonly values: ReadonlyMap<string, unknown>
+  /** Names of the tables in `backup.targets`, in lower case, each once. */
+  readonly targets: readonly string[]
   /** Names that stand there more than once, in different letter case: TOML allows it, Arc takes either. */
   readonly repeated: readonly string[]
   readonly lines: ReadonlyMap<string, readonly number[]>
@@ -58,17 +60,25 @@ export function parseConfig(toml: string, path: string): ConfigFile {
     const why = message.startsWith('Duplicate') ? 'this name is defined twice' : 'this line is not valid TOML'
     throw new ServiceError('CONFIG_INVALID', `${path}:${line ?? '?'}: ${why}`)
   }
-  const [values, repeated] = [new Map<string, unknown>(), [] as string[]]
-  flatten(root, '', values, repeated)
-  return { path, values, repeated, lines: linesOf(source) }
+  const found = { values: new Map<string, unknown>(), targets: new Set<string>(), repeated: [] as string[] }
+  flatten(root, '', found)
+  return { path, ...found, targets: [...found.targets], lines: linesOf(source) }
 }
 
-function flatten(table: object, prefix: string, values: Map<string, unknown>, repeated: string[]): void {
+interface Found {
+  readonly values: Map<string, unknown>
+  readonly targets: Set<string>
+  readonly repeated: string[]
+}
+
+function flatten(table: object, prefix: string, found: Found): void {
   for (const [name, value] of Object.entries(table)) {
     const key = prefix + name.toLowerCase()
-    if (tables.has(key) && isTable(value)) flatten(value, `${key}.`, values, repeated)
-    else if (values.has(key)) repeated.push(key)
-    else values.set(key, value)
+    const isTarget = prefix === `${targetsTable}.` && isTable(value)
+    if (isTarget) found.targets.add(name.toLowerCase())
+    if (isTarget || (tables.has(key) && isTable(value))) flatten(value, `${key}.`, found)
+    else if (found.values.has(key)) found.repeated.push(key)
+    else found.values.set(key, value)
   }
 }
 

@@ -1,7 +1,21 @@
 import { ServiceError } from '../errors.js'
-import { fromVariable, isSecret, type Key, keys, type Settings, settings, tables, variableOf } from './settings.js'
+import {
+  fromVariable,
+  isSecret,
+  type Key,
+  type Settings,
+  type StoreFields,
+  type StoreTable,
+  settingsWith,
+  type TargetFields,
+  type TargetTable,
+  tables,
+  targetsTable,
+  variableOf,
+} from './settings.js'
 import { showValue } from './show.js'
 import { type ConfigFile, placeOf } from './source.js'
+import { targetNamesOf } from './target-names.js'
 import { unknownNames } from './unknown.js'
 
 /** Environment over file over default, for every known key; all that is wrong is told at once. */
@@ -9,26 +23,32 @@ export class Values {
   readonly warnings: string[]
   /** What holds; a key whose value is wrong has its default, until `check` says so. */
   readonly settings: Settings
+  /** Names of the tables `[backup.targets.<name>]`, sorted. */
+  readonly targets: readonly string[]
+  readonly env: NodeJS.ProcessEnv
   readonly #file: ConfigFile | null
-  readonly #env: NodeJS.ProcessEnv
-  readonly #given: Partial<Record<Key, unknown>> = {}
+  readonly #schema: ReturnType<typeof settingsWith>
+  readonly #all: Readonly<Record<string, unknown>>
+  readonly #given: Record<string, unknown> = {}
   readonly #problems = new Map<string, string>()
 
   constructor(file: ConfigFile | null, env: NodeJS.ProcessEnv) {
     this.#file = file
-    this.#env = env
-    this.warnings = unknownNames(file, env)
+    this.env = env
+    const { names, problems } = targetNamesOf(file, env)
+    this.targets = names
+    this.#schema = settingsWith(names)
+    for (const [key, problem] of problems) this.#problems.set(key, problem)
+    const keys = Object.keys(this.#schema.shape)
+    this.warnings = unknownNames(file, env, keys)
     this.#findBrokenTables()
     for (const key of keys) {
       const [variable, inFile] = [this.#variable(key), file?.values.get(key)]
-      if (variable !== undefined) this.#given[key] = fromVariable(key, variable)
+      if (variable !== undefined) this.#given[key] = fromVariable(this.#schema.shape[key], variable)
       else if (inFile !== undefined) this.#given[key] = inFile
     }
-    const parsed = settings.safeParse(this.#given)
-    for (const issue of parsed.error?.issues ?? []) this.refuse(issue.path[0] as Key, issue.message)
-    const wrong = new Set<string>(this.#problems.keys())
-    const right = Object.entries(this.#given).filter(([key]) => !wrong.has(key))
-    this.settings = parsed.data ?? settings.parse(Object.fromEntries(right))
+    this.#all = this.#parse()
+    this.settings = this.#all as Settings
   }
 
   /** Is the key set at all? */
@@ -36,16 +56,26 @@ export class Values {
     return this.#given[key] !== undefined
   }
 
-  /** Has nothing been found wrong with these keys? What depends on several is judged only then. */
-  holds(...some: Key[]): boolean {
-    return some.every((key) => !this.#problems.has(key))
+  /** What holds in a table, by the last name of each key. */
+  under(table: TargetTable): TargetFields
+  under(table: StoreTable): StoreFields
+  under(table: StoreTable): unknown {
+    const inside = Object.entries(this.#all).filter(([key]) => key.startsWith(`${table}.`))
+    return Object.fromEntries(inside.map(([key, value]) => [key.slice(table.length + 1), value]))
+  }
+
+  /** Has nothing been found wrong with these keys, nor with any in these tables? What depends on several is judged only then. */
+  holds(...some: (Key | StoreTable)[]): boolean {
+    return some.every((one) => ![...this.#problems.keys()].some((key) => key === one || key.startsWith(`${one}.`)))
   }
 
   /** A problem with the value of a key, once. @param expected what it should be */
   refuse(key: Key, expected: string): void {
     if (this.#problems.has(key)) return
-    const value = this.has(key) ? this.#given[key] : this.settings[key]
-    this.#problems.set(key, `${this.#where(key)} is ${isSecret(key) ? '***' : showValue(value)}, expected ${expected}`)
+    const value = this.has(key) ? this.#given[key] : this.#all[key]
+    const missing = !this.has(key) && (value === undefined || value === '')
+    const found = missing ? 'not set' : isSecret(key, value) ? '***' : showValue(value)
+    this.#problems.set(key, `${this.#where(key, missing)} is ${found}, expected ${expected}`)
   }
 
   /** @throws CONFIG_INVALID with every problem found, one a line; `problems` in its detail */
@@ -57,24 +87,35 @@ export class Values {
     })
   }
 
-  /** An empty variable is an unset one, as for Arc. */
-  #variable(key: Key): string | undefined {
-    return this.#env[variableOf(key)] || undefined
+  #parse(): Readonly<Record<string, unknown>> {
+    const parsed = this.#schema.safeParse(this.#given)
+    for (const issue of parsed.error?.issues ?? []) this.refuse(issue.path[0] as Key, issue.message)
+    const right = Object.entries(this.#given).filter(([key]) => !this.#problems.has(key))
+    return parsed.data ?? this.#schema.parse(Object.fromEntries(right))
   }
 
-  #where(key: Key): string {
+  /** An empty variable is an unset one, as for Arc. */
+  #variable(key: string): string | undefined {
+    return this.env[variableOf(key)] || undefined
+  }
+
+  #where(key: Key, missing: boolean): string {
     if (this.#variable(key) !== undefined) return `environment variable ${variableOf(key)} (${key})`
-    return this.has(key) ? `${placeOf(this.#file, key)}: ${key}` : `${key} (the default)`
+    if (this.has(key)) return `${placeOf(this.#file, key)}: ${key}`
+    const table = key.slice(0, key.lastIndexOf('.'))
+    if (missing) return this.#file?.lines.has(table) ? `${placeOf(this.#file, table)}: ${key}` : key
+    return `${key} (the default)`
   }
 
   #findBrokenTables(): void {
     const { values, repeated } = this.#file ?? { values: new Map<string, unknown>(), repeated: [] }
-    for (const table of tables) {
-      if (!values.has(table)) continue
+    for (const table of values.keys()) {
+      const isTarget = table.startsWith(`${targetsTable}.`) && table.split('.').length === 3
+      if (!tables.has(table) && !isTarget) continue
       const shown = showValue(values.get(table))
       this.#problems.set(table, `${placeOf(this.#file, table)}: ${table} is ${shown}, expected a table [${table}]`)
     }
-    for (const key of repeated.filter((one) => Object.hasOwn(settings.shape, one))) {
+    for (const key of repeated.filter((one) => Object.hasOwn(this.#schema.shape, one))) {
       const where = placeOf(this.#file, key)
       this.#problems.set(key, `${where}: ${key} is set twice, expected once: capitals make no difference`)
     }

@@ -105,8 +105,8 @@ export class Coordinator {
   /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
   async startBackup(request: BackupRequest, caller: Caller): Promise<Started> {
     const target = this.#targets.get(request.target)
-    const byDefault = request.databases === undefined && !target.remote
-    const includeConfig = request.includeConfig ?? byDefault
+    const { includeConfig: usual } = this.#options.settings
+    const includeConfig = request.includeConfig ?? (usual && request.databases === undefined)
     const started = await this.#take('backup', async () => {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
@@ -115,7 +115,7 @@ export class Coordinator {
       const backupId = newBackupId(new Date())
       return { backupId, target, request: resolved, caller, action: (run) => runBackup(run, resolved) }
     })
-    return { ...started, ...(request.includeConfig === undefined && target.remote && { includeConfig }) }
+    return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
 
   /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`. */

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.js'
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
 export interface BackupRequest {
   readonly includeMetadata: boolean
-  /** Absent: not for some databases only, and not onto a target elsewhere, for the configuration holds keys. */
+  /** Absent: as is configured, and not for some databases only. */
   readonly includeConfig?: boolean
   /** Name of the place for the backup; absent: the default one. */
   readonly target?: string

@@ -13,6 +13,8 @@ export interface EngineSettings {
   readonly statePath: string
   /** Root of Arc's data where it is on this machine. */
   readonly storagePath: string | null
+  /** Does a backup of everything hold the configuration when the request does not say? */
+  readonly includeConfig: boolean
   /** Files in flight at once in a thread, where one end is not on this machine. */
   readonly transfers: number
   readonly operationTimeoutMs: number

@@ -15,8 +15,6 @@ export interface TargetConfig {
 export interface Target {
   readonly name: string
   readonly store: Store
-  /** Is it elsewhere than on this machine? */
-  readonly remote: boolean
 }
 
 export interface BackupList {
@@ -41,11 +39,7 @@ export class Targets {
   }
 
   static async open(configs: readonly TargetConfig[], defaultName: string): Promise<Targets> {
-    const opened = configs.map(async ({ name, store }) => ({
-      name,
-      store: await openStore(store),
-      remote: store.kind !== 'local',
-    }))
+    const opened = configs.map(async ({ name, store }) => ({ name, store: await openStore(store) }))
     return new Targets(await Promise.all(opened), defaultName)
   }
 

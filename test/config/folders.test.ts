@@ -7,18 +7,32 @@ function load(cwd: string, paths: Record<string, string>) {
   return loadConfig({ cwd, env })
 }
 
-t.test('only local storage works in this version', async (t) => {
-  const cwd = t.testdir({ 'arc.toml': '' })
-  for (const backend of ['s3', 'MinIO', ' azure ', 'azblob']) {
-    t.throws(() => load(cwd, { STORAGE_BACKEND: backend }), {
-      code: 'CONFIG_INVALID',
-      message: /expected "local": this version backs up local storage only/,
-    })
+t.test('where the storage is', async (t) => {
+  const cwd = t.testdir({ 'arc.toml': '', empty: { 'arc.toml': '[storage]\nlocal_path = ""\n' } })
+  const s3 = { STORAGE_S3_BUCKET: 'acme' }
+  const azure = { STORAGE_AZURE_CONTAINER: 'arc', STORAGE_AZURE_ACCOUNT_NAME: 'acme', STORAGE_AZURE_ACCOUNT_KEY: 'k' }
+  for (const backend of ['s3', 'MinIO']) {
+    const { storage } = load(cwd, { STORAGE_BACKEND: backend, ...s3 })
+    t.match(storage, { localPath: null, store: { kind: 's3', bucket: 'acme' } })
+  }
+  for (const backend of [' azure ', 'AzBlob']) {
+    const { storage } = load(cwd, { STORAGE_BACKEND: backend, ...azure })
+    t.match(storage, { localPath: null, store: { kind: 'azure', container: 'arc' } })
   }
   t.throws(() => load(cwd, { STORAGE_BACKEND: 'tape' }), {
     message: /expected one of "local", "s3", "minio", "azure", "azblob"/,
   })
-  t.equal(load(cwd, { STORAGE_BACKEND: ' LOCAL ' }).storage.localPath, `${cwd}/data/arc`)
+  const root = `${cwd}/data/arc`
+  t.strictSame(load(cwd, { STORAGE_BACKEND: ' LOCAL ' }).storage, { localPath: root, store: { kind: 'local', root } })
+  t.throws(() => load(`${cwd}/empty`, {}), { message: /arc.toml:2: storage.local_path is "", expected a path/ })
+  t.doesNotThrow(() => load(`${cwd}/empty`, { STORAGE_BACKEND: 's3', ...s3 }), 'it does not matter to an object store')
+})
+
+t.test('with an object store no folder is judged by the storage root, and nothing is left out', async (t) => {
+  const cwd = t.testdir({ 'arc.toml': '' })
+  const env = { STORAGE_BACKEND: 's3', STORAGE_S3_BUCKET: 'acme', STORAGE_LOCAL_PATH: '/etc' }
+  const { excluded, warnings, backup } = load(cwd, { ...env, BACKUP_LOCAL_PATH: '/', BACKUP_STATE_PATH: '/var' })
+  t.strictSame([excluded, warnings, backup.statePath], [[], [], '/var'])
 })
 
 t.test("a system's own folders are no storage; those below /root are", async (t) => {
@@ -111,6 +125,17 @@ t.test('state and backups are different folders, and state is in no backup', asy
   t.doesNotThrow(() => load(cwd, { BACKUP_STATE_PATH: `./data/backups/.state/${id}` }))
 })
 
+t.test('the same for the folder of a named target', async (t) => {
+  const cwd = t.testdir({ 'arc.toml': '[backup]\ndefault_target = "nas"\n[backup.targets.nas]\ntype = "local"\n' })
+  const at = (path: string) => load(cwd, { BACKUP_TARGETS_NAS_LOCAL_PATH: './nas', BACKUP_STATE_PATH: path })
+  t.throws(() => at('./nas'), { message: /expected another folder than backup.targets.nas.local_path$/ })
+  t.throws(() => at('./nas/backup-20260101-000000-0123abcd/x'), { message: /expected a folder outside every backup/ })
+  t.equal(at('./nas/.state').backup.statePath, `${cwd}/nas/.state`)
+  t.throws(() => load(cwd, { BACKUP_STATE_PATH: '.' }), {
+    message: /^[^\n]*\n[^\n]*nas.local_path is not set[^\n]*\n[^\n]*nor above it$/,
+  })
+})
+
 t.test("what Arc's packages put inside the storage root is left out, with one warning", async (t) => {
   const cwd = t.testdir({ 'arc.toml': '[iceberg]\nenabled = true\ncatalog_db_path = "./data/iceberg.db"\n' })
   const { excluded, warnings, storage } = load(cwd, { STORAGE_LOCAL_PATH: './data' })
@@ -126,6 +151,20 @@ t.test("what Arc's packages put inside the storage root is left out, with one wa
   )
   t.notMatch(warnings[0], '-wal,')
 })
+
+t.test(
+  'every local target inside the storage root is left out, and backup.local_path also where it is no target',
+  async (t) => {
+    const toml =
+      '[storage]\nlocal_path = "./data"\n[backup]\ndefault_target = "local"\nlocal_path = "./data/old"\nstate_path = "./state"\n' +
+      '[backup.targets.local]\ntype = "local"\nlocal_path = "./data/new"\n'
+    const { excluded } = load(t.testdir({ 'arc.toml': toml }), {})
+    t.strictSame(
+      excluded.map((path) => path.slice(-4)).filter((name) => name === '/old' || name === '/new'),
+      ['/new', '/old'],
+    )
+  },
+)
 
 t.test('what lies outside the storage root, or is not set, is not left out', async (t) => {
   const cwd = t.testdir({
@@ -145,7 +184,13 @@ t.test('links: what counts is where things really lie', async (t) => {
   symlinkSync('../../disk', `${cwd}/real/arc/out`)
   const inside = load(cwd, { BACKUP_LOCAL_PATH: './in' })
   t.equal(inside.storage.localPath, `${cwd}/real/arc`)
-  t.strictSame([inside.backup.localPath, inside.excluded], [`${cwd}/real/arc/b`, [`${cwd}/real/arc/b`]])
+  t.strictSame(
+    [inside.backup.defaultTarget.store, inside.excluded],
+    [{ kind: 'local', root: `${cwd}/real/arc/b` }, [`${cwd}/real/arc/b`]],
+  )
   const outside = load(cwd, { BACKUP_LOCAL_PATH: './data/arc/out/backups' })
-  t.strictSame([outside.backup.localPath, outside.excluded], [`${cwd}/disk/backups`, []])
+  t.strictSame(
+    [outside.backup.defaultTarget.store, outside.excluded],
+    [{ kind: 'local', root: `${cwd}/disk/backups` }, []],
+  )
 })

@@ -20,6 +20,7 @@ function refusal(run: () => unknown): ServiceError {
 
 t.test('an empty file gives the defaults, with absolute paths, ms and shares', async (t) => {
   const cwd = t.testdir({ 'arc.toml': '' })
+  const local = { name: 'local', store: { kind: 'local', root: `${cwd}/data/backups` } }
   t.strictSame(loadConfig({ cwd, env: {} }), {
     file: `${cwd}/arc.toml`,
     log: { level: 'info', format: 'json' },
@@ -31,13 +32,16 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       maxCacheSize: 1000,
       bootstrapToken: null,
     },
-    storage: { localPath: `${cwd}/data/arc` },
+    storage: { store: { kind: 'local', root: `${cwd}/data/arc` }, localPath: `${cwd}/data/arc` },
     databases: [{ name: 'arc', path: `${cwd}/data/arc.db` }],
     backup: {
-      localPath: `${cwd}/data/backups`,
+      targets: [local],
+      defaultTarget: local,
+      includeConfig: true,
       statePath: `${cwd}/data/arc-backup`,
       enabled: true,
       operationTimeoutMs: 7_200_000,
+      transfers: null,
       workers: Math.min(availableParallelism(), 256),
       maxSkipped: 0.1,
     },
@@ -74,6 +78,7 @@ host = "[::1]"
 port = 9
 operation_timeout = "1h30m"
 workers = 3
+transfers = 12
 state_path = "/c"
 max_skipped = "2.5%"
 `,
@@ -86,10 +91,11 @@ max_skipped = "2.5%"
     storage: { localPath: '/a/arc' },
     backup: {
       enabled: false,
-      localPath: '/b',
+      defaultTarget: { name: 'local', store: { kind: 'local', root: '/b' } },
       statePath: '/c',
       operationTimeoutMs: 5_400_000,
       workers: 3,
+      transfers: 12,
       maxSkipped: 0.025,
     },
   })
@@ -195,7 +201,7 @@ t.test('the file of a real Arc', async (t) => {
     server: { port: 8199, portKey: 'server.port' },
     storage: { localPath: `${cwd}/data/arc` },
     auth: { enabled: true, dbPath: `${cwd}/data/arc.db` },
-    backup: { enabled: true, localPath: `${cwd}/data/backups` },
+    backup: { enabled: true, defaultTarget: { store: { root: `${cwd}/data/backups` } } },
   })
   t.strictSame([config.warnings, config.excluded, config.databases.length], [[], [], 1])
 })

@@ -62,11 +62,12 @@ t.test('line ends and a byte order mark of Windows', async (t) => {
 })
 
 t.test('names are in lower case; tables that are not ours stay whole', async (t) => {
-  const { values, repeated } = parseConfig(
-    '"Server".PORT = 1\n[BACKUP.Targets.x]\nb = 2\n[Mqtt]\nc = 3\nC = 4\n[backup]\nport = 5\nPort = 6\n',
+  const { values, repeated, targets } = parseConfig(
+    '"Server".PORT = 1\n[BACKUP.Targets.X]\nb = 2\n[BACKUP.targets.x]\n[backup.targets."a.b".c]\nd = 1\n[Mqtt]\nc = 3\nC = 4\n[backup]\nport = 5\nPort = 6\n',
     'arc.toml',
   )
-  t.strictSame([...values.keys()], ['server.port', 'backup.targets', 'mqtt', 'backup.port'])
+  t.strictSame([...values.keys()], ['server.port', 'backup.targets.x.b', 'backup.targets.a.b.c', 'backup.port', 'mqtt'])
+  t.strictSame(targets, ['x', 'a.b'])
   t.strictSame(repeated, ['backup.port'])
 })
 
