@@ -33,8 +33,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
     settings: {
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
-      // With an object store nothing is read here; its owner and its free space are nobody's on this machine.
-      storagePath: storage.localPath ?? '',
+      storagePath: storage.localPath,
       operationTimeoutMs: backup.operationTimeoutMs,
       maxSkipped: backup.maxSkipped,
       excluded: config.excluded,

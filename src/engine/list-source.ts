@@ -75,12 +75,13 @@ export function excludeFrom(settings: ExcludedPaths): (path: string) => boolean 
 }
 
 interface ExcludedPaths {
-  readonly storagePath: string
+  readonly storagePath: string | null
   /** Absolute. */
   readonly excluded: readonly string[]
 }
 
 function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
+  if (storagePath === null) return new Set()
   const names = excluded.map((path) => relative(storagePath, path))
   return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))
 }

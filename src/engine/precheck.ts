@@ -14,10 +14,12 @@ export interface Owner {
 /**
  * Who is to own restored files: Arc must be able to read and delete them. As root, the owner of the storage root; otherwise that owner must be us.
  *
- * @returns undefined where new files belong to the right owner by themselves.
+ * @returns undefined where new files belong to the right owner by themselves, as they do in an object store.
  */
 export async function checkOwner(run: Run): Promise<Owner | undefined> {
-  const owner = await ownerOf(run.settings.storagePath)
+  const { storagePath } = run.settings
+  if (storagePath === null) return undefined
+  const owner = await ownerOf(storagePath)
   const uid = process.geteuid?.()
   if (uid === 0) return owner.uid === 0 && owner.gid === process.getegid?.() ? undefined : owner
   if (uid === owner.uid) return undefined

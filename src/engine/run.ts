@@ -11,7 +11,8 @@ export interface EngineSettings {
   /** Written into manifests: `arc-backup/<version>`. */
   readonly version: string
   readonly statePath: string
-  readonly storagePath: string
+  /** Root of the storage on local disk, absolute; null with an object store. */
+  readonly storagePath: string | null
   readonly operationTimeoutMs: number
   /** Share (0..1) of the files that a backup may skip. */
   readonly maxSkipped: number
