@@ -15,10 +15,14 @@ export interface ServiceProcess {
 
 /** Starts `arc-backup serve`, and resolves when it listens. @throws what it said, when it ends instead */
 export async function startServiceProcess(config: string, env: NodeJS.ProcessEnv = {}): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, ['--enable-source-maps', main, 'serve', '--config', config], {
-    env: { ...process.env, ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', '--max-semi-space-size=4', main, 'serve', '--config', config],
+    {
+      env: { ...process.env, ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const { pid } = child
   if (pid === undefined) throw new Error('the service could not be started')
   const url = await listening(child)

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 import { runProgram } from './cli/program.js'
 
 // Backups hold token hashes and configuration: nothing that is made here is for other users.

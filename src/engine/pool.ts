@@ -35,6 +35,8 @@ export function openPool(options: PoolOptions): Pool {
     maxThreads: options.workers,
     atomics: 'disabled',
     workerData: { stores: options.stores },
+    // What a thread allocates lives as long as a batch. With V8's own 48 MiB of young space, garbage made up a third of the process.
+    resourceLimits: { maxYoungGenerationSizeMb: 6 },
   })
   const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
   return {

@@ -60,4 +60,7 @@ t.test('an Iceberg warehouse outside the storage root', async (t) => {
   for (const outside of ['/ice', 'file:///ice'])
     t.match(uncovered(outside), ['the Iceberg warehouse /ice (iceberg.warehouse) lies outside storage.local_path'])
   t.strictSame(uncovered('/ice', false), [])
+  const env = { ARC_STORAGE_BACKEND: 's3', ARC_STORAGE_S3_BUCKET: 'acme' }
+  const cwd = t.testdir({ 'arc.toml': '[iceberg]\nenabled = true\nwarehouse = "/ice"\n' })
+  t.match(loadConfig({ cwd, env }).uncovered[1], 'lies outside the storage and is in no backup')
 })

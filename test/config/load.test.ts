@@ -1,9 +1,11 @@
-import { cpSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { checkConfigText, loadConfig } from '../../src/config/load.js'
+import { settingsWith } from '../../src/config/settings.js'
+import { parseConfig } from '../../src/config/source.js'
 import { ServiceError } from '../../src/errors.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -213,6 +215,25 @@ t.test('our sample works as it is, and shows the defaults', async (t) => {
   t.strictSame([sample.warnings, sample.server.port, sample.server.portKey], [[], 8010, 'backup.port'])
   const { auth, backup, storage } = loadConfig({ cwd, file: 'empty/arc.toml', env: {} })
   t.strictSame({ auth: sample.auth, backup: sample.backup, storage: sample.storage }, { auth, backup, storage })
+})
+
+t.test('what our sample shows as a comment is known too', async (t) => {
+  const shown = readFileSync(`${root}/arc.toml`, 'utf8').replaceAll(/^# (?=\[[\w.]+\]$|\w+ = )/gm, '')
+  const file = parseConfig(shown, 'arc.toml')
+  const known = settingsWith(file.targets).shape
+  t.strictSame(file.targets, ['nas', 'offsite', 'blobs'])
+  t.strictSame(
+    [...file.values.keys()].filter((key) => !Object.hasOwn(known, key)),
+    [],
+  )
+  for (const [backend, target] of [
+    ['s3', 'blobs'],
+    ['azure', 'offsite'],
+  ]) {
+    const env = { ARC_STORAGE_BACKEND: backend, ARC_BACKUP_DEFAULT_TARGET: target, ARC_SERVER_TLS_ENABLED: 'false' }
+    const secrets = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key', ARC_STORAGE_AZURE_SAS_TOKEN: 'sig=x' }
+    t.doesNotThrow(() => checkConfigText(shown, { ...env, ...secrets }), `${backend} to ${target}`)
+  }
 })
 
 t.test('a text that is to become arc.toml', async (t) => {
