@@ -61,7 +61,7 @@ export function openReader(config: Config, log: Logger) {
     listBackups: async () => (await targets).list(log),
     showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
     close: async () => (await targets).close(),
-    lastOperation: async (): Promise<Record<string, unknown>> => lastOperation(config.backup.statePath),
+    lastOperation: () => lastOperation(config.backup.statePath),
   }
 }
 

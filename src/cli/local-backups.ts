@@ -26,7 +26,7 @@ export function localBackups(config: Config, log: Logger): Backups {
     deleteBackup: async (id, target) => (await coordinator()).deleteBackup(id, target),
     list: async () => listBody(await reader.listBackups()),
     show: (id, target) => reader.showBackup(id, target),
-    status: async (): Promise<Body> => (opened ? statusBody((await opened).status()) : reader.lastOperation()),
+    status: async (): Promise<Body> => statusBody(opened ? (await opened).status() : reader.lastOperation()),
     cancel: async () => {
       if (opened) (await opened).cancel()
     },

@@ -10,7 +10,7 @@ import { runBackup } from './backup.js'
 import { deleteBackup } from './delete.js'
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { Inventory } from './inventory.js'
-import { Journal } from './journal.js'
+import { Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
 import type { BackupRequest, Caller, OperationKind, OperationStatus, Outcome, RestoreRequest } from './operation.js'
 import { openPool, type Pool } from './pool.js'
@@ -155,9 +155,28 @@ export class Coordinator {
     return toClientJson((await this.#targets.find(id, from)).manifest)
   }
 
-  /** The operation that runs, or the last one; null before the first. */
+  /** The operation that runs, or the last one on record; null before the first. */
   status(): OperationStatus | null {
-    return this.#last?.tracker.snapshot() ?? null
+    return this.#last?.tracker.snapshot() ?? this.#journal.operations(1)[0]?.status ?? null
+  }
+
+  /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */
+  operations(limit: number, before?: string): JournalEntry[] {
+    if (before !== undefined) this.operation(before)
+    return this.#journal.operations(limit, before).map((entry) => this.#live(entry))
+  }
+
+  /** @throws NOT_FOUND */
+  operation(id: string): JournalEntry {
+    const entry = this.#journal.operation(id)
+    if (!entry) throw new ServiceError('NOT_FOUND', 'Operation not found')
+    return this.#live(entry)
+  }
+
+  /** What runs changes too often to be written down each time. */
+  #live(entry: JournalEntry): JournalEntry {
+    const last = this.#last
+    return last?.id === entry.status.operationId ? { ...entry, status: last.tracker.snapshot() } : entry
   }
 
   /** Has this credential (SHA-256, hex) begun the current operation, or one that ended less than 15 minutes ago? */
@@ -247,6 +266,7 @@ export class Coordinator {
       operation: kind,
       operationId: id,
       backupId: plan.backupId,
+      target: plan.target.name,
       databases: plan.request.databases ?? null,
     }
     const tracker = new Tracker(identity, progress)
@@ -268,14 +288,7 @@ export class Coordinator {
       journal: this.#journal,
       log: log.child({ operation: kind, operation_id: id, backup_id: plan.backupId }),
     }
-    this.#journal.begin({
-      id,
-      kind,
-      backupId: plan.backupId,
-      request: JSON.stringify(plan.request),
-      caller: plan.caller.name,
-      startedAt: tracker.snapshot().startedAt,
-    })
+    this.#journal.begin({ status: tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name })
     const current: Current = { id, caller: plan.caller, tracker, progress, endedAt: null }
     slot.current = current
     if (this.#closing) progress.stop('INTERRUPTED')
@@ -310,7 +323,7 @@ export class Coordinator {
     current.endedAt = Date.now()
     const status = run.tracker.snapshot()
     try {
-      this.#journal.end(run.id, status.completedAt ?? '', outcome, status.error)
+      this.#journal.end(status)
     } catch (error) {
       run.log.error({ err: error }, 'the end of the operation could not be put on record')
     }

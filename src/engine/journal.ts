@@ -1,20 +1,15 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import type { OperationKind, Outcome } from './operation.js'
+import type { OperationStatus } from './operation.js'
 
 /** One operation on record. */
 export interface JournalEntry {
-  readonly id: string
-  readonly kind: OperationKind
-  readonly backupId: string
-  /** The request as JSON; holds no secret because a request can't. */
-  readonly request: string
+  /** As it ended; as it began where it still runs. */
+  readonly status: OperationStatus
+  /** What was asked for; holds no secret because a request can't. */
+  readonly request: Readonly<Record<string, unknown>>
   /** Token name of who asked. */
   readonly caller: string
-  readonly startedAt: string
-  readonly endedAt: string | null
-  readonly outcome: Outcome | null
-  readonly error: string | null
 }
 
 /** A live file that a restore in mode `replace` took out of sight. */
@@ -24,8 +19,14 @@ export interface MovedAside {
   readonly hidden: string | null
 }
 
-const selectOperations = `SELECT id, kind, backup_id AS backupId, request, caller, started_at AS startedAt, ended_at AS endedAt, outcome, error
-  FROM operations ORDER BY started_at DESC`
+interface Row {
+  status: string
+  request: string
+  caller: string
+}
+
+/** Operations that are kept. */
+const mostOperations = 10_000
 
 /** What outlives a restart: operations, and the files that they moved aside so that they can be put back or purged. */
 export class Journal {
@@ -35,30 +36,43 @@ export class Journal {
     this.#db = new Database(file)
     this.#db.pragma('journal_mode = WAL')
     this.#db.exec(`
-      CREATE TABLE IF NOT EXISTS operations (id TEXT PRIMARY KEY, kind TEXT NOT NULL, backup_id TEXT NOT NULL, request TEXT NOT NULL,
-        caller TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, error TEXT);
+      CREATE TABLE IF NOT EXISTS operations (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, caller TEXT NOT NULL,
+        running INTEGER NOT NULL, status TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS moved_aside (operation TEXT NOT NULL, path TEXT NOT NULL, hidden TEXT)`)
   }
 
-  begin(entry: Omit<JournalEntry, 'endedAt' | 'outcome' | 'error'>): void {
+  begin({ status, request, caller }: JournalEntry): void {
     this.#db
-      .prepare('INSERT INTO operations (id, kind, backup_id, request, caller, started_at) VALUES (?, ?, ?, ?, ?, ?)')
-      .run(entry.id, entry.kind, entry.backupId, entry.request, entry.caller, entry.startedAt)
+      .prepare('INSERT INTO operations (id, request, caller, running, status) VALUES (?, ?, ?, 1, ?)')
+      .run(status.operationId, JSON.stringify(request), caller, JSON.stringify(status))
+    this.#db
+      .prepare('DELETE FROM operations WHERE number <= (SELECT max(number) FROM operations) - ?')
+      .run(mostOperations)
   }
 
-  end(id: string, endedAt: string, outcome: Outcome, error: string | null): void {
+  end(status: OperationStatus): void {
     this.#db
-      .prepare('UPDATE operations SET ended_at = ?, outcome = ?, error = ? WHERE id = ?')
-      .run(endedAt, outcome, error, id)
+      .prepare('UPDATE operations SET running = 0, status = ? WHERE id = ?')
+      .run(JSON.stringify(status), status.operationId)
   }
 
   /** Operations that a process which is gone left running: they were interrupted. Call only while holding the state's lock. */
   closeAbandoned(now: string): number {
-    return this.#db
-      .prepare(
-        "UPDATE operations SET ended_at = ?, outcome = 'interrupted', error = 'the service was killed' WHERE outcome IS NULL",
-      )
-      .run(now).changes
+    const abandoned = this.#db
+      .prepare('SELECT status, request, caller FROM operations WHERE running = 1')
+      .all() as Row[]
+    for (const row of abandoned) {
+      this.end({
+        ...entryOf(row).status,
+        status: 'failed',
+        outcome: 'interrupted',
+        completedAt: now,
+        error: 'the service was killed',
+        errorCode: 'INTERRUPTED',
+        etaSeconds: 0,
+      })
+    }
+    return abandoned.length
   }
 
   /** On record before the files are moved, so that no moved file is ever without a record. */
@@ -73,9 +87,14 @@ export class Journal {
     return this.#db.prepare('SELECT path, hidden FROM moved_aside WHERE operation = ?').all(operation) as MovedAside[]
   }
 
-  /** Newest first. */
-  operations(limit: number): JournalEntry[] {
-    return this.#db.prepare(`${selectOperations} LIMIT ?`).all(limit) as JournalEntry[]
+  /** Newest first; those older than the operation `before`, where it is named. */
+  operations(limit: number, before?: string): JournalEntry[] {
+    return select(this.#db, limit, before)
+  }
+
+  operation(id: string): JournalEntry | undefined {
+    const row = this.#db.prepare('SELECT status, request, caller FROM operations WHERE id = ?').get(id)
+    return row === undefined ? undefined : entryOf(row as Row)
   }
 
   close(): void {
@@ -83,27 +102,35 @@ export class Journal {
   }
 }
 
-/** The last operation on record, read beside a running service, in the API's terms; `{ status: 'idle' }` where there is none. */
-export function lastOperation(statePath: string): Record<string, unknown> {
+/** The last operation on record, read beside a running service; null where there is none. */
+export function lastOperation(statePath: string): OperationStatus | null {
   const file = `${statePath}/journal.db`
-  if (!existsSync(file)) return { status: 'idle' }
+  if (!existsSync(file)) return null
   const db = new Database(file, { readonly: true, timeout: 5000 })
   try {
-    const entry = db.prepare(`${selectOperations} LIMIT 1`).get() as JournalEntry | undefined
-    if (!entry) return { status: 'idle' }
-    const { id, kind, backupId, startedAt, endedAt, outcome, error } = entry
-    const ended = outcome === 'completed' || outcome === 'gaps' ? 'completed' : 'failed'
-    return {
-      operation: kind,
-      backup_id: backupId,
-      status: outcome === null ? 'running' : ended,
-      started_at: startedAt,
-      ...(endedAt !== null && { completed_at: endedAt }),
-      ...(error !== null && { error }),
-      operation_id: id,
-      outcome,
-    }
+    return select(db, 1)[0]?.status ?? null
   } finally {
     db.close()
+  }
+}
+
+function select(db: Database.Database, limit: number, before?: string): JournalEntry[] {
+  const rows =
+    before === undefined
+      ? db.prepare('SELECT status, request, caller FROM operations ORDER BY number DESC LIMIT ?').all(limit)
+      : db
+          .prepare(
+            `SELECT status, request, caller FROM operations WHERE number < (SELECT number FROM operations WHERE id = ?)
+             ORDER BY number DESC LIMIT ?`,
+          )
+          .all(before, limit)
+  return (rows as Row[]).map(entryOf)
+}
+
+function entryOf({ status, request, caller }: Row): JournalEntry {
+  return {
+    status: JSON.parse(status) as OperationStatus,
+    request: JSON.parse(request) as Record<string, unknown>,
+    caller,
   }
 }

@@ -67,6 +67,8 @@ export interface OperationStatus {
   readonly operation: OperationKind
   readonly operationId: string
   readonly backupId: string
+  /** Name of the target that has the backup. */
+  readonly target: string
   readonly status: 'running' | 'completed' | 'failed'
   readonly outcome: Outcome | null
   readonly phase: Phase

@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationKind, OperationStatus, Outcome, Phase, RestoreStatus } from './operation.js'
+import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus } from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -7,6 +7,9 @@ export const sampleSize = 32
 /** Rate while running: over the samples of the last five seconds. */
 const samplePeriod = 500
 const samplesKept = 10
+
+/** What does not change while an operation runs. */
+type Identity = Pick<OperationStatus, 'operation' | 'operationId' | 'backupId' | 'target' | 'databases'>
 
 /** The state of one operation as its engine knows it; `snapshot` is what everyone else sees. */
 export class Tracker {
@@ -21,12 +24,7 @@ export class Tracker {
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
 
-  readonly #identity: {
-    operation: OperationKind
-    operationId: string
-    backupId: string
-    databases: readonly string[] | null
-  }
+  readonly #identity: Identity
   readonly #progress: Progress
   readonly #started = now()
   readonly #phaseMs: Partial<Record<Phase, number>> = {}
@@ -36,10 +34,7 @@ export class Tracker {
   #phaseSince = this.#started
   #end: { at: number; outcome: Outcome; failure: Failure | null } | null = null
 
-  constructor(
-    identity: { operation: OperationKind; operationId: string; backupId: string; databases: readonly string[] | null },
-    progress: Progress,
-  ) {
+  constructor(identity: Identity, progress: Progress) {
     this.#identity = identity
     this.#progress = progress
     this.#timer = setInterval(() => this.#sample(), samplePeriod)
@@ -68,9 +63,7 @@ export class Tracker {
     const [end, bytes] = [this.#end, this.#progress.read('bytes')]
     const rate = end ? perSecond(bytes, end.at - this.#started) : this.#rate(bytes)
     return Object.freeze({
-      operation: this.#identity.operation,
-      operationId: this.#identity.operationId,
-      backupId: this.#identity.backupId,
+      ...this.#identity,
       status: end ? arcStatus(end.outcome) : 'running',
       outcome: end?.outcome ?? null,
       phase: this.#phase,
@@ -87,7 +80,6 @@ export class Tracker {
       errorCode: end?.failure?.code ?? null,
       warnings: [...this.warnings],
       skippedSample: this.skippedSample,
-      databases: this.#identity.databases,
       restore: this.restore,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })

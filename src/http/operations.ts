@@ -1,4 +1,5 @@
 import type { Started } from '../engine/coordinator.js'
+import type { JournalEntry } from '../engine/journal.js'
 import type { BackupRequest, Caller, OperationStatus, RestoreRequest } from '../engine/operation.js'
 import type { BackupList } from '../engine/targets.js'
 
@@ -11,6 +12,10 @@ export interface Operations {
   listBackups(): Promise<BackupList>
   showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null
+  /** Operations on record, newest first; those older than `before`, where it is named. @throws NOT_FOUND */
+  operations(limit: number, before?: string): JournalEntry[]
+  /** @throws NOT_FOUND */
+  operation(id: string): JournalEntry
   ready(): boolean
   /** Has this credential (SHA-256, hex) begun the current operation, or one that ended less than 15 minutes ago? */
   mayReadStatus(credential: string): boolean

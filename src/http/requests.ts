@@ -85,6 +85,29 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
   }
 }
 
+const pageSchema = z.object({
+  limit: z.coerce
+    .number({ error: 'must be a number' })
+    .int({ error: 'must be a whole number' })
+    .min(1, { error: 'must be at least 1' })
+    .max(1000, { error: 'must be at most 1000' })
+    .default(100),
+  before: z
+    .string({ error: 'must be the id of an operation' })
+    .regex(/^[0-9a-f]{12}$/, { error: 'must be the id of an operation' })
+    .optional(),
+})
+
+/** `?limit` and `?before` of a list of operations. @throws REQUEST_INVALID */
+export function parsePage(query: unknown): { limit: number; before?: string } {
+  const { limit, before } = read(
+    pageSchema,
+    { ...(query as object) },
+    (why) => new ServiceError('REQUEST_INVALID', why),
+  )
+  return { limit, ...(before !== undefined && { before }) }
+}
+
 /** One database must not roll back everyone's tokens. */
 function refuseShared(metadata: string, metadataWanted: unknown, config: string, configWanted: unknown): void {
   for (const [field, wanted] of [

@@ -1,3 +1,4 @@
+import type { JournalEntry } from '../engine/journal.js'
 import type { OperationStatus } from '../engine/operation.js'
 import type { BackupList } from '../engine/targets.js'
 
@@ -18,6 +19,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.error !== null && { error: status.error }),
     ...(status.errorCode !== null && { error_code: status.errorCode }),
     operation_id: status.operationId,
+    target: status.target,
     outcome: status.outcome,
     phase: status.phase,
     phase_ms: status.phaseMs,
@@ -28,6 +30,11 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
     ...restoreBody(status),
   }
+}
+
+/** An operation on record: its status, who asked, and for what. */
+export function operationBody({ status, request, caller }: JournalEntry): Record<string, unknown> {
+  return { ...statusBody(status), requested_by: caller, request }
 }
 
 export function listBody({ backups, warnings, unreachable }: BackupList): Record<string, unknown> {

@@ -5,8 +5,8 @@ import { isBackupId } from '../format/backup-id.js'
 import { body } from './body.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
-import { parseCreate, parseRestore } from './requests.js'
-import { goDuration, listBody, statusBody } from './responses.js'
+import { parseCreate, parsePage, parseRestore } from './requests.js'
+import { goDuration, listBody, operationBody, statusBody } from './responses.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
@@ -40,6 +40,16 @@ export function createRouter(operations: Operations): Router<State> {
 
   router.get(`${group}/status`, async (ctx) => {
     ctx.body = statusBody(operations.status())
+  })
+
+  router.get(`${group}/operations`, async (ctx) => {
+    const { limit, before } = parsePage(ctx.query)
+    const entries = operations.operations(limit, before)
+    ctx.body = { operations: entries.map(operationBody), count: entries.length }
+  })
+
+  router.get(`${group}/operations/:id`, async (ctx) => {
+    ctx.body = operationBody(operations.operation(ctx.params.id ?? ''))
   })
 
   router.post(`${group}/cancel`, async (ctx) => {

@@ -84,6 +84,26 @@ t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
   t.same(hashTree(`${folder}/data/arc`), before)
 })
 
+t.test('killed: after the restart the operation is on record as interrupted', async (t) => {
+  const { folder, program, call, reach } = await serve(t)
+  const { operation_id } = await call('POST', '')
+  await reach('copying')
+  program.child.kill('SIGKILL')
+  await program.ended
+  const again = startProgram(t, ['serve'], {
+    cwd: folder,
+    env: { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1' },
+  })
+  const [, url] = await again.waitFor(/"url":"([^"]+)"/)
+  const get = async (path: string) => (await (await fetch(`${url}/api/v1/backup${path}`, { headers })).json()) as object
+  const interrupted = { operation_id, status: 'failed', outcome: 'interrupted', error: 'the service was killed' }
+  t.match(await get('/status'), interrupted)
+  t.match(await get(`/operations/${operation_id}`), { ...interrupted, requested_by: 'admin' })
+  t.match(await get('/operations'), { count: 1, operations: [interrupted] })
+  again.child.kill('SIGTERM')
+  await again.ended
+})
+
 t.test('cancel ends a backup and leaves nothing; idle there is nothing to cancel', async (t) => {
   const { folder, program, call, reach } = await serve(t)
   t.same(await call('POST', '/cancel'), { error: 'No operation is running' })

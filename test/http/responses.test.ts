@@ -1,38 +1,14 @@
 import t from 'tap'
-import type { OperationStatus } from '../../src/engine/operation.js'
 import { goDuration, statusBody } from '../../src/http/responses.js'
+import { running } from './scene.js'
 
-const running: OperationStatus = {
-  operation: 'backup',
-  operationId: '0123456789ab',
-  backupId: 'backup-20261123-103045-c526b8a7',
-  status: 'running',
-  outcome: null,
-  phase: 'copying',
-  totalFiles: 36,
-  processedFiles: 12,
-  skippedFiles: 0,
-  totalBytes: 83766,
-  processedBytes: 4000,
-  bytesPerSecond: 1000,
-  etaSeconds: null,
-  startedAt: '2026-11-23T10:30:45.583188582Z',
-  completedAt: null,
-  error: null,
-  errorCode: null,
-  warnings: [],
-  skippedSample: [],
-  databases: null,
-  restore: null,
-  phaseMs: { listing: 5 },
-}
 const arcs = ['operation', 'backup_id', 'status', 'total_files', 'processed_files', 'skipped_files']
 const arcsNumbers = [...arcs, 'total_bytes', 'processed_bytes', 'started_at']
 const gap = { path: 'metrics/cpu/x.parquet', code: 'STORE_IO', message: 'cannot read' } as const
 
 t.test("Arc's keys come first, in Arc's order, then ours", async (t) => {
   const body = statusBody(running)
-  const ours = ['operation_id', 'outcome', 'phase', 'phase_ms', 'bytes_per_second', 'eta_seconds', 'warnings']
+  const ours = ['operation_id', 'target', 'outcome', 'phase', 'phase_ms', 'bytes_per_second', 'eta_seconds', 'warnings']
   t.same(Object.keys(body), [...arcsNumbers, ...ours])
   t.match(body, { status: 'running', outcome: null, eta_seconds: null, phase_ms: { listing: 5 }, warnings: [] })
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ServiceError } from '../../src/errors.js'
 import { adminToken, arcBackupId, facts } from '../support/fixture.js'
-import { as, operationId, startApi } from './scene.js'
+import { as, operationId, running, startApi } from './scene.js'
 
 const group = '/api/v1/backup'
 
@@ -89,6 +89,36 @@ t.test('an id that is none', async (t) => {
     { status: 404, text: '{"error":"Backup not found"}' },
   )
   t.same(engine.deleted, [])
+})
+
+t.test('operations on record: pages of them, and each', async (t) => {
+  const { call, engine } = await startApi(t)
+  const path = `${group}/operations`
+  t.equal((await call('GET', path, as(adminToken))).text, '{"operations":[],"count":0}')
+  engine.current = running
+  const { json } = await call('GET', `${path}?limit=5&before=${operationId}`, as(adminToken))
+  t.match(json, { count: 1, operations: [{ operation_id: running.operationId, requested_by: 'nightly' }] })
+  t.same(engine.pages, [
+    { limit: 100, before: undefined },
+    { limit: 5, before: operationId },
+  ])
+  t.match((await call('GET', `${path}/${running.operationId}`, as(adminToken))).json, {
+    operation: 'backup',
+    target: 'local',
+    request: { includeMetadata: true },
+  })
+  t.equal((await call('GET', `${path}/000000000000`, as(adminToken))).text, '{"error":"Operation not found"}')
+  for (const [query = '', why] of [
+    ['limit=0', 'limit must be at least 1'],
+    ['limit=1001', 'limit must be at most 1000'],
+    ['limit=1.5', 'limit must be a whole number'],
+    ['limit=ten', 'limit must be a number'],
+    ['before=..', 'before must be the id of an operation'],
+    ['before=0123456789ab&before=0123456789ab', 'before must be the id of an operation'],
+  ]) {
+    const answer = await call('GET', `${path}?${query}`, as(adminToken))
+    t.same([answer.status, answer.json], [400, { error: why }], query)
+  }
 })
 
 t.test('a method that does not fit, a path that is not there', async (t) => {

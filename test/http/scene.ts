@@ -13,6 +13,33 @@ import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
 
 export const operationId = '0123456789ab'
 
+/** A backup under way. */
+export const running: OperationStatus = {
+  operation: 'backup',
+  operationId: '0123456789ab',
+  backupId: 'backup-20261123-103045-c526b8a7',
+  target: 'local',
+  status: 'running',
+  outcome: null,
+  phase: 'copying',
+  totalFiles: 36,
+  processedFiles: 12,
+  skippedFiles: 0,
+  totalBytes: 83766,
+  processedBytes: 4000,
+  bytesPerSecond: 1000,
+  etaSeconds: null,
+  startedAt: '2026-11-23T10:30:45.583188582Z',
+  completedAt: null,
+  error: null,
+  errorCode: null,
+  warnings: [],
+  skippedSample: [],
+  databases: null,
+  restore: null,
+  phaseMs: { listing: 5 },
+}
+
 /** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
 export class Engine implements Operations {
   readonly asked: { what: string; request: BackupRequest | RestoreRequest; caller: Caller }[] = []
@@ -21,6 +48,7 @@ export class Engine implements Operations {
   /** Thrown by whatever is called next. */
   failure: unknown = null
   warnings: string[] = []
+  readonly pages: { limit: number; before: string | undefined }[] = []
   isReady = true
   /** SHA-256 of the one credential that may read the status. */
   credential: string | null = null
@@ -53,6 +81,18 @@ export class Engine implements Operations {
 
   status() {
     return this.current
+  }
+
+  operations(limit: number, before?: string) {
+    this.#fail()
+    this.pages.push({ limit, before })
+    return this.current ? [{ status: this.current, request: { includeMetadata: true }, caller: 'nightly' }] : []
+  }
+
+  operation(id: string) {
+    const [entry] = this.operations(1)
+    if (entry?.status.operationId === id) return entry
+    throw new ServiceError('NOT_FOUND', 'Operation not found')
   }
 
   ready() {
