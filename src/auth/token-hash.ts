@@ -38,11 +38,8 @@ async function verifyPbkdf2(token: string, stored: string): Promise<boolean> {
 async function verifyBcrypt(token: string, stored: string): Promise<boolean> {
   // Go refuses what bcrypt would cut off silently.
   if (Buffer.byteLength(token) > 72) return false
-  try {
-    return await bcrypt.compare(token, stored)
-  } catch {
-    return false
-  }
+  // $2y is another name of $2b, which Go takes too.
+  return bcrypt.compare(token, stored.replace(/^\$2y/, '$2b'))
 }
 
 function decode(text: string | undefined, length: number): Buffer | null {
