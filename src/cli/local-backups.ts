@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { parseCreate, parseRestore } from '../http/requests.js'
+import { parseBackupId, parseCreate, parseRestore } from '../http/requests.js'
 import { statusBody } from '../http/responses.js'
 import { openCoordinator, openReader } from '../service.js'
 import type { Backups, Body } from './backups.js'
@@ -23,12 +23,12 @@ export function localBackups(config: Config, log: Logger): Backups {
     startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
     startRestore: async (request) =>
       (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
-    deleteBackup: async (id) => (await coordinator()).deleteBackup(id),
+    deleteBackup: async (id) => (await coordinator()).deleteBackup(parseBackupId(id)),
     list: async () => {
       const { backups, warnings } = await reader.listBackups()
       return { backups, count: backups.length, ...(warnings.length > 0 && { warnings }) }
     },
-    show: (id) => reader.showBackup(id),
+    show: async (id) => reader.showBackup(parseBackupId(id)),
     status: async (): Promise<Body> => (opened ? statusBody((await opened).status()) : reader.lastOperation()),
     cancel: async () => {
       if (opened) (await opened).cancel()
