@@ -35,6 +35,12 @@ interface Cached {
   readonly until: number
 }
 
+interface Refused {
+  /** SHA-256 of the stored hashes that it did not have. */
+  readonly compared: string
+  readonly until: number
+}
+
 /** Waiting for a hash at most. */
 const queue = 64
 /** A bad token is remembered that long, in ms: while rows without prefix exist each one costs a hash. */
@@ -51,7 +57,7 @@ export class Authenticator {
   readonly #store: TokenStore
   readonly #gate: Gate
   readonly #good = new Map<string, Cached>()
-  readonly #bad = new Map<string, { version: string; until: number }>()
+  readonly #bad = new Map<string, Refused>()
   readonly #pending = new Map<string, Promise<TokenRow | null>>()
 
   constructor(options: AuthenticatorOptions) {
@@ -97,31 +103,35 @@ export class Authenticator {
 
   async #look(credential: string, hash: string): Promise<TokenRow | null> {
     const version = this.#store.version()
-    const bad = this.#bad.get(hash)
-    if (bad && bad.version === version && bad.until > Date.now()) return null
-    const row = await this.#verifyOnce(credential, hash)
-    if (row)
-      remember(
-        this.#good,
-        hash,
-        { row, version, until: Date.now() + this.#options.cacheTtlMs },
-        this.#options.maxCacheSize,
-      )
-    else remember(this.#bad, hash, { version, until: Date.now() + badFor }, this.#options.maxCacheSize)
+    const candidates = this.#store.candidates(hash.slice(0, 16))
+    const compared = sha256(candidates.map((row) => row.hash).join('\n'))
+    const refused = this.#bad.get(hash)
+    // By the hashes, not by the version: Arc's own writes would have it forgotten at once.
+    if (refused && refused.compared === compared && refused.until > Date.now()) return null
+    const row = await this.#verifyOnce(credential, hash, version, candidates)
+    const { cacheTtlMs, maxCacheSize } = this.#options
+    if (row) remember(this.#good, hash, { row, version, until: Date.now() + cacheTtlMs }, maxCacheSize)
+    else remember(this.#bad, hash, { compared, until: Date.now() + badFor }, maxCacheSize)
     return row
   }
 
-  /** Requests that come with the same token at once share one verification. */
-  #verifyOnce(credential: string, hash: string): Promise<TokenRow | null> {
-    const pending = this.#pending.get(hash)
+  /** Requests that come with the same token at once share one verification, unless a row may have changed since it began. */
+  #verifyOnce(
+    credential: string,
+    hash: string,
+    version: string,
+    candidates: readonly TokenRow[],
+  ): Promise<TokenRow | null> {
+    const key = `${hash} ${version}`
+    const pending = this.#pending.get(key)
     if (pending !== undefined) return pending
-    const verification = this.#verify(credential, hash).finally(() => this.#pending.delete(hash))
-    this.#pending.set(hash, verification)
+    const verification = this.#verify(credential, candidates).finally(() => this.#pending.delete(key))
+    this.#pending.set(key, verification)
     return verification
   }
 
-  async #verify(credential: string, hash: string): Promise<TokenRow | null> {
-    for (const row of this.#store.candidates(hash.slice(0, 16))) {
+  async #verify(credential: string, candidates: readonly TokenRow[]): Promise<TokenRow | null> {
+    for (const row of candidates) {
       const matches = await this.#gate.run(() => {
         this.hashes += 1
         return verifyHash(credential, row.hash)

@@ -28,7 +28,7 @@ export function sha256(text: string): string {
 async function verifyPbkdf2(token: string, stored: string): Promise<boolean> {
   const fields = stored.slice(prefix.length).split('$')
   const [iterations, salt, key] = [fields[0] ?? '', decode(fields[1], saltBytes), decode(fields[2], keyBytes)]
-  if (Buffer.byteLength(stored) > longest || fields.length !== 3 || !/^\+?\d{1,8}$/.test(iterations) || !salt || !key)
+  if (Buffer.byteLength(stored) > longest || fields.length !== 3 || !/^\+?\d+$/.test(iterations) || !salt || !key)
     return false
   const rounds = Number(iterations)
   if (rounds < 1 || rounds > mostIterations) return false
@@ -38,11 +38,8 @@ async function verifyPbkdf2(token: string, stored: string): Promise<boolean> {
 async function verifyBcrypt(token: string, stored: string): Promise<boolean> {
   // Go refuses what bcrypt would cut off silently.
   if (Buffer.byteLength(token) > 72) return false
-  try {
-    return await bcrypt.compare(token, stored)
-  } catch {
-    return false
-  }
+  // $2y is another name of $2b, which Go takes too.
+  return bcrypt.compare(token, stored.replace(/^\$2y/, '$2b'))
 }
 
 function decode(text: string | undefined, length: number): Buffer | null {

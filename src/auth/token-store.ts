@@ -21,7 +21,9 @@ interface Connection {
   readonly count: Database.Statement
 }
 
-const columns = 'id, name, token_hash AS hash, permissions, expires_at AS expiresAt'
+/** Go's driver gives a BLOB as a string too. */
+const columns =
+  'id, name, CAST(token_hash AS TEXT) AS hash, CAST(permissions AS TEXT) AS permissions, expires_at AS expiresAt'
 /** How long a lock of Arc's may block the main thread, in ms. */
 const busyTimeout = 20
 const legacy = '__legacy__'
@@ -74,7 +76,7 @@ export class TokenStore {
       return connection === null ? undefined : query(connection)
     } catch (error) {
       this.close()
-      if (error instanceof Error && /no such table/.test(error.message)) return undefined
+      if (error instanceof Error && /^no such table: api_tokens$/.test(error.message)) return undefined
       throw unavailable(this.#path, error)
     }
   }
@@ -86,7 +88,7 @@ export class TokenStore {
     this.close()
     this.#generation += 1
     if (!found || file === null) return null
-    if (!found.isFile()) throw new ServiceError('UNAVAILABLE', 'it is not a file')
+    if (!found.isFile()) throw new Error('it is not a file')
     const db = new Database(this.#path, { readonly: true, fileMustExist: true, timeout: busyTimeout })
     try {
       const select = `SELECT ${columns} FROM api_tokens WHERE enabled = 1 AND created_at IS NOT NULL`

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { ServiceError } from '../errors.js'
 
@@ -10,7 +11,15 @@ export async function askToProceed(
   if (!input.isTTY) throw new ServiceError('REQUEST_INVALID', `${question} Nobody can be asked here: give --yes`)
   const terminal = createInterface({ input, output })
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+    // Ctrl-C and Ctrl-D close the interface, and leave the question open for ever.
+    const answer = await Promise.race([
+      terminal.question(`${question} [y/N] `),
+      once(terminal, 'close').then(() => {
+        output.write('\n')
+        return ''
+      }),
+    ])
+    return /^y(es)?$/i.test(answer.trim())
   } finally {
     terminal.close()
   }

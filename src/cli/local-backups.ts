@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { parseCreate, parseRestore } from '../http/requests.js'
+import { parseBackupId, parseCreate, parseRestore } from '../http/requests.js'
 import { listBody, statusBody } from '../http/responses.js'
 import { openCoordinator, openReader } from '../service.js'
 import type { Backups, Body } from './backups.js'
@@ -23,15 +23,16 @@ export function localBackups(config: Config, log: Logger): Backups {
     startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
     startRestore: async (request) =>
       (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
-    deleteBackup: async (id, target) => (await coordinator()).deleteBackup(id, target),
+    deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), target),
     list: async () => listBody(await reader.listBackups()),
-    show: (id, target) => reader.showBackup(id, target),
+    show: async (id, target) => reader.showBackup(parseBackupId(id), target),
     status: async (): Promise<Body> => statusBody(opened ? (await opened).status() : reader.lastOperation()),
     cancel: async () => {
       if (opened) (await opened).cancel()
     },
     close: async () => {
-      if (opened) await (await opened).close()
+      // Why it could not be opened has been said where it was needed.
+      await (await opened?.catch(() => null))?.close()
       await reader.close()
     },
   }

@@ -135,7 +135,6 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--yes', 'do not ask')
     .action(
       act(async (backups, options, id) => {
-        await backups.show(id, options.target)
         if (!options.yes && !(await askToProceed(`Delete ${id}?`, terminal.stdin, terminal.stderr)))
           return exitCodes.failed
         await backups.deleteBackup(id, options.target)
@@ -154,20 +153,20 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
 }
 
 async function backUp(backups: Backups, options: OperationOptions, terminal: Terminal): Promise<number> {
-  await backups.startBackup({
+  const request = {
     ...(options.databases && { databases: options.databases }),
     ...(options.target && { target: options.target }),
     ...(options.metadata === false && { include_metadata: false }),
     ...(options.configuration === false && { include_config: false }),
-  })
-  return finish(backups, options, terminal)
+  }
+  return operate(() => backups.startBackup(request), backups, options, terminal)
 }
 
 async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
   await backups.show(id, options.target)
   const question = `Restore ${id} over the live data?`
   if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
-  await backups.startRestore({
+  const request = {
     backup_id: id,
     ...(options.data === false && { restore_data: false }),
     ...(options.metadata === false && { restore_metadata: false }),
@@ -177,22 +176,36 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.mode && { mode: options.mode }),
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),
-  })
-  return finish(backups, options, terminal)
+  }
+  return operate(() => backups.startRestore(request), backups, options, terminal)
 }
 
-/** Watches the operation to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
-async function finish(backups: Backups, options: OperationOptions, terminal: Terminal): Promise<number> {
+/** Starts an operation and watches it to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
+async function operate(
+  start: () => Promise<{ backupId: string }>,
+  backups: Backups,
+  options: OperationOptions,
+  terminal: Terminal,
+): Promise<number> {
+  let started: Promise<unknown> = Promise.resolve()
   const cancel = (): void => {
     terminal.stderr.write('\ncancelling\n')
-    backups.cancel().catch((error: unknown) => {
-      terminal.stderr.write(`arc-backup: ${error instanceof Error ? error.message : String(error)}\n`)
-    })
+    // What has not begun yet can't be cancelled before it has.
+    started
+      .then(
+        () => backups.cancel(),
+        () => {},
+      )
+      .catch((error: unknown) => {
+        terminal.stderr.write(`arc-backup: ${error instanceof Error ? error.message : String(error)}\n`)
+      })
   }
   process.once('SIGINT', cancel)
   process.once('SIGTERM', cancel)
   try {
-    const status = await watch(backups, terminal.stderr)
+    const starting = start()
+    started = starting
+    const status = await watch(backups, terminal.stderr, (await starting).backupId)
     print(terminal, options, status, describeEnd(status))
     return exitCodeOfOutcome(status.outcome ?? status.status)
   } finally {
@@ -202,9 +215,11 @@ async function finish(backups: Backups, options: OperationOptions, terminal: Ter
 }
 
 function open(options: CommonOptions, terminal: Terminal): Backups {
-  if (options.url) return remoteBackups(options.url, terminal.env.ARC_TOKEN)
+  if (options.url !== undefined) return remoteBackups(options.url, terminal.env.ARC_TOKEN)
   const config = load(options.config, terminal.env)
-  return localBackups(config, createLog({ level: 'warn', format: 'console', fd: 2 }))
+  const log = createLog({ level: 'warn', format: 'console', fd: 2 })
+  for (const warning of config.warnings) log.warn(warning)
+  return localBackups(config, log)
 }
 
 function load(file: string | undefined, env: NodeJS.ProcessEnv) {

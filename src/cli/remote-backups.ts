@@ -1,4 +1,5 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
+import { parseBackupId } from '../http/requests.js'
 import type { Backups, Body } from './backups.js'
 
 /** Longest wait for an answer, in ms: a delete of a large backup is made durable before it is answered. */
@@ -19,18 +20,26 @@ const codes: Record<number, ErrorCode> = {
  *
  * @param url base URL, e.g. `http://127.0.0.1:8010`
  * @param token an admin token, from the environment: an argument would show in the process list
+ * @throws REQUEST_INVALID for what is no such URL or token; neither is repeated
  */
 export function remoteBackups(url: string, token: string | undefined): Backups {
+  const base = parseUrl(url)
+  // A header takes no others, and fetch would repeat the token when it says so.
+  if (token && !/^[ -~]+$/.test(token)) {
+    throw new ServiceError('REQUEST_INVALID', 'ARC_TOKEN has a character that no token has')
+  }
   const call = async (method: string, path: string, body?: Body): Promise<Body> => {
-    const target = new URL(`/api/v1/backup${path}`, url)
+    const target = new URL(`api/v1/backup${path}`, base)
     const headers = {
       accept: 'application/json',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(token && { authorization: `Bearer ${token}` }),
       ...(body && { 'content-type': 'application/json' }),
     }
-    const answer = await fetch(target, {
+    const { answer, text } = await exchange(target, {
       method,
       headers,
+      // After a redirect a POST is a GET, whose answer would be taken for its own.
+      redirect: 'manual',
       signal: AbortSignal.timeout(answerTimeout),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
@@ -38,7 +47,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new ServiceError('UNAVAILABLE', `cannot reach ${target.origin}: ${why}`, { cause: error })
     })
-    const parsed = parse(await answer.text())
+    const parsed = parse(text)
     if (answer.ok && parsed) return parsed
     const said = typeof parsed?.error === 'string' ? parsed.error : `HTTP ${answer.status} without a JSON body`
     const detail = typeof parsed?.detail === 'string' ? `: ${parsed.detail}` : ''
@@ -53,7 +62,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     startRestore: (request) => start('/restore', { ...request, confirm: true }),
     deleteBackup: async (id, target) => void (await call('DELETE', pathOf(id, target))),
     list: () => call('GET', ''),
-    show: (id, target) => call('GET', pathOf(id, target)),
+    show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
     cancel: async () => void (await call('POST', '/cancel')),
     close: async () => {},
@@ -61,7 +70,22 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
 }
 
 function pathOf(id: string, target: string | undefined): string {
-  return `/${encodeURIComponent(id)}${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`
+  return `/${parseBackupId(id)}${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`
+}
+
+/** The base with a slash at its end, so that a path before ours (a proxy's) is kept. */
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new ServiceError('REQUEST_INVALID', '--url must be like http://127.0.0.1:8010, without user or password')
+  }
+  return new URL(`${url.origin}${url.pathname.replace(/\/*$/, '/')}`)
+}
+
+/** The whole answer: its body may break off too. */
+async function exchange(target: URL, init: RequestInit): Promise<{ answer: Response; text: string }> {
+  const answer = await fetch(target, init)
+  return { answer, text: await answer.text() }
 }
 
 function parse(text: string): Body | undefined {

@@ -17,7 +17,8 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 /** The answer of a list, for people. */
 export function describeList(list: Body): string {
   const backups = Array.isArray(list.backups) ? (list.backups as Body[]) : []
-  if (backups.length === 0) return 'no backups'
+  const warnings = strings(list.warnings).map((warning) => `\nwarning: ${printable(warning)}`)
+  if (backups.length === 0) return ['no backups', ...warnings].join('')
   const rows = backups.map((backup) => [
     String(backup.backup_id),
     String(backup.created_at),
@@ -26,19 +27,30 @@ export function describeList(list: Body): string {
     String(backup.database_count),
     String(backup.skipped_files ?? 0),
   ])
-  return formatTable([['BACKUP', 'CREATED', 'FILES', 'SIZE', 'DATABASES', 'SKIPPED'], ...rows])
+  const table = formatTable([['BACKUP', 'CREATED', 'FILES', 'SIZE', 'DATABASES', 'SKIPPED'], ...rows])
+  return [table, ...warnings].join('')
 }
 
 /** How an operation ended, for people: one line, then warnings and what is missing. */
 export function describeEnd(status: Body): string {
-  const lines = [
-    `${status.operation} ${status.backup_id}: ${status.outcome ?? status.status}, ${status.processed_files} files, ${formatSize(Number(status.processed_bytes ?? 0))}`,
+  const { processed_files: files, processed_bytes: bytes } = status
+  const facts = [
+    `${status.operation} ${status.backup_id}: ${status.outcome ?? status.status}`,
+    // What is on record of an earlier process has no counts.
+    ...(typeof files === 'number' ? [`${files} files`] : []),
+    ...(typeof bytes === 'number' ? [formatSize(bytes)] : []),
   ]
+  const lines = [facts.join(', ')]
   if (typeof status.error === 'string' && status.error !== '') lines.push(`error: ${status.error}`)
   for (const warning of strings(status.warnings)) lines.push(`warning: ${warning}`)
   for (const { path, message } of gaps(status.skipped_sample)) lines.push(`skipped: ${path}: ${message}`)
   for (const { path, message } of gaps(status.missing_sample)) lines.push(`missing: ${path}: ${message}`)
-  return lines.join('\n')
+  return lines.map(printable).join('\n')
+}
+
+/** Names of files are others' work: none may move the cursor, or look like a line of ours. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 function strings(value: unknown): string[] {

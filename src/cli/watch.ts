@@ -1,20 +1,43 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isServiceError, ServiceError } from '../errors.js'
 import type { Backups, Body } from './backups.js'
 import { type Output, ProgressLine } from './progress-line.js'
 
 const pollPeriod = 250
+/** So many answers may be missing in a row: an operation of hours goes on while the network takes a breath. */
+const missedAtMost = 10
 
-/** Shows an operation's progress until it has ended, and returns its last status. */
-export async function watch(backups: Backups, output: Output): Promise<Body> {
+/**
+ * Shows an operation's progress until it has ended, and returns its last status.
+ *
+ * @param backupId '' where the service did not say
+ * @throws INTERNAL when the service speaks of another operation: how this one ended it no longer says
+ */
+export async function watch(backups: Backups, output: Output, backupId: string): Promise<Body> {
   const line = new ProgressLine(output)
+  let missed = 0
   try {
     for (;;) {
-      const status = await backups.status()
-      if (status.status !== 'running') return status
-      line.show(status)
+      const status = await backups.status().catch((error: unknown) => {
+        missed += 1
+        if (missed > missedAtMost || !isServiceError(error, 'UNAVAILABLE', 'TOO_MANY_REQUESTS')) throw error
+        return null
+      })
+      if (status) {
+        missed = 0
+        refuseOther(status, backupId)
+        if (status.status !== 'running') return status
+        line.show(status)
+      }
       await sleep(pollPeriod)
     }
   } finally {
     line.end()
   }
+}
+
+function refuseOther(status: Body, backupId: string): void {
+  if (backupId === '' || status.backup_id === backupId) return
+  const other = status.backup_id === undefined ? 'knows of no operation' : `speaks of ${status.backup_id}`
+  throw new ServiceError('INTERNAL', `cannot tell how the operation on ${backupId} ended: the service now ${other}`)
 }

@@ -108,6 +108,12 @@ export function parsePage(query: unknown): { limit: number; before?: string } {
   return { limit, ...(before !== undefined && { before }) }
 }
 
+/** The id in a path. @throws REQUEST_INVALID */
+export function parseBackupId(given: string | undefined): string {
+  if (given !== undefined && isBackupId(given)) return given
+  throw new ServiceError('REQUEST_INVALID', 'Invalid backup ID format')
+}
+
 /** One database must not roll back everyone's tokens. */
 function refuseShared(metadata: string, metadataWanted: unknown, config: string, configWanted: unknown): void {
   for (const [field, wanted] of [

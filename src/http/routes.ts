@@ -1,11 +1,10 @@
 import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
-import { isBackupId } from '../format/backup-id.js'
 import { body } from './body.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
-import { parseCreate, parsePage, parseRestore } from './requests.js'
+import { parseBackupId, parseCreate, parsePage, parseRestore } from './requests.js'
 import { goDuration, listBody, operationBody, statusBody } from './responses.js'
 import type { State } from './state.js'
 
@@ -77,11 +76,11 @@ export function createRouter(operations: Operations): Router<State> {
   })
 
   router.get(`${group}/:id`, async (ctx) => {
-    ctx.body = await operations.showBackup(backupId(ctx.params.id), targetOf(ctx)).catch(hideDamaged)
+    ctx.body = await operations.showBackup(parseBackupId(ctx.params.id), targetOf(ctx)).catch(hideDamaged)
   })
 
   router.delete(`${group}/:id`, async (ctx) => {
-    const id = backupId(ctx.params.id)
+    const id = parseBackupId(ctx.params.id)
     await inArcsWords('Failed to delete backup', operations.deleteBackup(id, targetOf(ctx)))
     ctx.body = { backup_id: id, message: 'Backup deleted' }
   })
@@ -126,11 +125,6 @@ async function inArcsWords<T>(sentence: string, action: Promise<T>): Promise<T> 
 function hideDamaged(error: unknown): never {
   if (!isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) throw error
   throw new ServiceError('NOT_FOUND', 'Backup not found', { explanation: error.message, cause: error })
-}
-
-function backupId(given: string | undefined): string {
-  if (given !== undefined && isBackupId(given)) return given
-  throw new ServiceError('REQUEST_INVALID', 'Invalid backup ID format')
 }
 
 /** `?target=` says which of several targets is meant. */

@@ -1,0 +1,279 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { runProgram } from '../../src/cli/program.js'
+import { version } from '../../src/version.js'
+import { adminToken, arcBackupId } from '../support/fixture.js'
+import { startTestService } from '../support/service.js'
+import { hashTree } from '../support/tree.js'
+import { answerWith, arcFolder, TestTerminal } from './scene.js'
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs command lines in this thread over a copy of a real Arc's folder. */
+function prepare(t: Test) {
+  const { folder, env } = arcFolder(t)
+  const run = async (args: string[], more: NodeJS.ProcessEnv = {}, answer?: string | null): Promise<Ran> => {
+    const terminal = new TestTerminal({ ...env, ...more }, answer !== undefined)
+    if (answer !== undefined) terminal.answer(answer)
+    const code = await runProgram(args, terminal.terminal)
+    return { code, out: terminal.out, err: terminal.err }
+  }
+  return { folder, env, run }
+}
+
+t.test('help, for each command', async (t) => {
+  const { run } = prepare(t)
+  for (const command of ['serve', 'backup', 'restore', 'list', 'show', 'delete', 'status']) {
+    const { code, out, err } = await run([command, '--help'])
+    t.same([code, err], [0, ''], command)
+    t.match(out, new RegExp(`^Usage: arc-backup ${command} `))
+    t.match((await run(['help', command])).out, out)
+    t.match((await run(['--help'])).out, new RegExp(`\\n  ${command} `))
+  }
+  t.match(await run(['--version']), { code: 0, out: `${version}\n` })
+})
+
+t.test('usage errors', async (t) => {
+  const { run } = prepare(t)
+  for (const args of [
+    [],
+    ['nonsense'],
+    ['restore'],
+    ['show'],
+    ['delete'],
+    ['list', '--nonsense'],
+    ['list', 'one', 'too many'],
+    ['backup', '--databases'],
+    ['list', '--config', '/nowhere/arc.toml'],
+    ['serve', '--config', '/nowhere/arc.toml'],
+    ['show', 'no-id'],
+    ['show', ''],
+    ['delete', '..', '--yes'],
+    ['restore', 'status', '--yes'],
+    ['restore', arcBackupId, '--yes', '--mode', 'nonsense'],
+    ['restore', arcBackupId, '--yes', '--staging', 'file', '--all-or-nothing'],
+    ['backup', '--databases', 'nope'],
+    ['list', '--url', ''],
+    ['list', '--url', 'localhost:8010'],
+  ]) {
+    const { code, out, err } = await run(args)
+    t.same([code, out], [2, ''], args.join(' '))
+    t.match(err, /\S/)
+  }
+})
+
+t.test('list, show and status, for people and for programs', async (t) => {
+  const { run } = prepare(t)
+  t.match(await run(['list']), { code: 0, out: new RegExp(`^BACKUP .*\\n${arcBackupId} .*\\n$`) })
+  const list = await run(['list', '--json'])
+  t.match(JSON.parse(list.out), { count: 1, backups: [{ backup_id: arcBackupId }] })
+  const [shown, asJson] = [await run(['show', arcBackupId]), await run(['show', arcBackupId, '--json'])]
+  t.same(JSON.parse(shown.out), JSON.parse(asJson.out))
+  t.match(shown.out, '\n  "backup_id"')
+  t.equal(asJson.out.split('\n').length, 2, 'one line')
+  t.match(await run(['status']), { code: 0, out: 'idle\n' })
+  t.match(await run(['status', '--json']), { code: 0, out: '{"status":"idle"}\n' })
+  t.match(await run(['show', 'backup-20200101-000000-00000000']), {
+    code: 1,
+    out: '',
+    err: 'arc-backup: Backup not found\n',
+  })
+})
+
+t.test('backup and restore with what they are told to take', async (t) => {
+  const { folder, run } = prepare(t)
+  const backup = await run(['backup', '--json', '--no-metadata', '--no-configuration'])
+  t.equal(backup.code, 0)
+  t.match(backup.err, /^backup \[/)
+  const id = String((JSON.parse(backup.out) as Record<string, unknown>).backup_id)
+  t.match(await run(['show', id]), { out: /"has_metadata": false/ })
+  t.match(await run(['status']), { code: 0, out: new RegExp(`^backup ${id}: completed, 36 files`) })
+
+  const one = await run(['backup', '--databases', 'metrics'])
+  t.match(one, { code: 0, out: /: completed, 18 files/ })
+
+  const before = hashTree(`${folder}/data/arc`)
+  rmSync(`${folder}/data/arc/metrics`, { recursive: true })
+  const restored = await run([
+    'restore',
+    id,
+    '--yes',
+    '--databases',
+    'metrics',
+    '--mode',
+    'replace',
+    '--staging',
+    'file',
+  ])
+  t.match(restored, { code: 0, out: /^restore .*: completed, 18 files/ })
+  t.same(hashTree(`${folder}/data/arc`), before)
+  const all = ['restore', id, '--yes', '--no-metadata', '--all-or-nothing']
+  t.match(await run(all), { code: 0, out: /: completed, 36 files/ })
+  writeFileSync(`${folder}/arc.toml`, '# another\n')
+  const configuration = ['restore', arcBackupId, '--yes', '--no-data', '--no-metadata', '--configuration']
+  t.match(await run([...configuration, '--config', `${folder}/arc.toml`]), { code: 0, out: /^restore .*: completed/ })
+  t.match(readFileSync(`${folder}/arc.toml`, 'utf8'), /\[storage\]/)
+  t.equal(readFileSync(`${folder}/arc.toml.before-restore`, 'utf8'), '# another\n')
+})
+
+t.test('restore and delete ask', async (t) => {
+  const { folder, run } = prepare(t)
+  const before = hashTree(`${folder}/data`)
+  for (const command of ['restore', 'delete']) {
+    t.match(await run([command, arcBackupId]), { code: 2, out: '', err: /give --yes/ }, `${command} without a terminal`)
+    for (const answer of ['', 'no', null]) {
+      const { code, out, err } = await run([command, arcBackupId], {}, answer)
+      t.same([code, out], [1, ''], `${command}: ${answer}`)
+      t.match(err, `${arcBackupId}`)
+    }
+  }
+  t.same(hashTree(`${folder}/data`), before)
+  t.match(await run(['restore', arcBackupId, '--no-metadata'], {}, 'y'), { code: 0, out: /: completed, 36 files/ })
+  t.match(await run(['delete', arcBackupId], {}, 'yes'), { code: 0, out: `deleted ${arcBackupId}\n` })
+  t.match(await run(['delete', arcBackupId], {}, 'yes'), { code: 1, err: /Backup not found/ })
+})
+
+t.test('a damaged backup can be deleted too', async (t) => {
+  const { folder, run } = prepare(t)
+  writeFileSync(`${folder}/data/backups/${arcBackupId}/manifest.json`, '{')
+  t.match(await run(['list']), { code: 0, out: new RegExp(`^no backups\\nwarning: ${arcBackupId} is left out`) })
+  t.match(await run(['delete', arcBackupId, '--yes', '--json']), {
+    code: 0,
+    out: `{"backup_id":"${arcBackupId}","message":"Backup deleted"}\n`,
+  })
+})
+
+t.test('failed, and completed with gaps', async (t) => {
+  const { folder, run } = prepare(t)
+  const name = Buffer.concat([
+    Buffer.from(`${folder}/data/arc/metrics/cpu/2026/01/01/00/`),
+    Buffer.from([0xff]),
+    Buffer.from('.parquet'),
+  ])
+  writeFileSync(name, 'x')
+  t.match(await run(['backup']), { code: 4, out: /: gaps, 36 files.*\n(.*\n)*skipped: / })
+  t.match(await run(['backup'], { ARC_BACKUP_MAX_SKIPPED: '0' }), { code: 1, out: /: failed.*\nerror: / })
+})
+
+t.test('a service that uses the state is busy for others', async (t) => {
+  const { folder, run } = prepare(t)
+  await startTestService(t, { folder })
+  for (const args of [['backup'], ['restore', arcBackupId, '--yes'], ['delete', arcBackupId, '--yes']]) {
+    t.match(await run(args), { code: 3, out: '', err: /^arc-backup: / }, args.join(' '))
+  }
+  t.match(await run(['serve']), { code: 3 })
+  t.match(await run(['list']), { code: 0 })
+})
+
+t.test('with --url a service is asked, with the token of the environment', async (t) => {
+  const { folder, run } = prepare(t)
+  const { service } = await startTestService(t, { folder })
+  const url = ['--url', service.url]
+  t.match(await run(['list', ...url]), { code: 1, err: /Authentication required/ })
+  t.match(await run(['list', ...url], { ARC_TOKEN: 'bad' }), { code: 1, err: /Invalid or expired token/ })
+  const env = { ARC_TOKEN: adminToken }
+  t.match(await run(['list', ...url], env), { code: 0, out: new RegExp(`\\n${arcBackupId} `) })
+  const { code, out } = await run(['backup', '--json', ...url], env)
+  t.equal(code, 0)
+  const id = String((JSON.parse(out) as Record<string, unknown>).backup_id)
+  t.match(await run(['status', ...url], env), { code: 0, out: new RegExp(`^backup ${id}: completed, 36 files, `) })
+  t.match(await run(['show', 'nope', ...url], env), { code: 2, err: /Invalid backup ID format/ })
+  t.match(await run(['delete', id, '--yes', ...url], env), { code: 0, out: `deleted ${id}\n` })
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} cancels, on the files themselves`, async (t) => {
+    const { folder, env } = arcFolder(t)
+    for (let i = 0; i < 4; i += 1) {
+      writeFileSync(`${folder}/data/arc/metrics/cpu/big${i}.parquet`, Buffer.alloc(64 << 20, i))
+    }
+    const before = process.listenerCount(signal)
+    const terminal = new TestTerminal(env)
+    const ended = runProgram(['backup', '--json'], terminal.terminal)
+    // Before the first await has come back: it counts from the start.
+    while (process.listenerCount(signal) === before) await new Promise((resolve) => setImmediate(resolve))
+    process.kill(process.pid, signal)
+    t.equal(await ended, 1)
+    t.match(JSON.parse(terminal.out), { status: 'failed', outcome: 'cancelled' })
+    t.match(terminal.err, 'cancelling')
+    t.equal(process.listenerCount(signal), before)
+  })
+}
+
+t.test('Ctrl-C cancels through a service; one that has no such thing says so', async (t) => {
+  const asked: string[] = []
+  let cancelled = false
+  let knowsCancel = true
+  const url = await answerWith(t, ({ method, url: path }, response) => {
+    asked.push(`${method} ${path}`)
+    const send = (status: number, body: unknown) => response.writeHead(status).end(JSON.stringify(body))
+    if (path?.endsWith('/cancel')) {
+      cancelled = true
+      return knowsCancel ? send(202, {}) : send(405, { error: 'Method Not Allowed' })
+    }
+    if (method === 'POST') return send(202, { backup_id: 'b' })
+    if (!cancelled && asked.length === 3) process.kill(process.pid, 'SIGINT')
+    const status = { operation: 'backup', backup_id: 'b' }
+    return send(
+      200,
+      cancelled ? { ...status, status: 'failed', outcome: 'cancelled' } : { ...status, status: 'running' },
+    )
+  })
+  const run = async () => {
+    asked.length = 0
+    cancelled = false
+    const terminal = new TestTerminal({ ARC_TOKEN: 'x' })
+    const code = await runProgram(['backup', '--url', url], terminal.terminal)
+    return { code, out: terminal.out, err: terminal.err }
+  }
+  t.match(await run(), { code: 1, out: 'backup b: cancelled\n', err: /\ncancelling\n$/ })
+  t.ok(asked.includes('POST /api/v1/backup/cancel'))
+  knowsCancel = false
+  t.match(await run(), { code: 1, err: /\ncancelling\narc-backup: .* says: Method Not Allowed\n/ })
+})
+
+t.test('Ctrl-C before an operation that is refused cancels nothing', async (t) => {
+  const asked: string[] = []
+  const url = await answerWith(t, ({ url: path }, response) => {
+    asked.push(String(path))
+    process.kill(process.pid, 'SIGINT')
+    setTimeout(() => response.writeHead(409).end('{"error":"busy"}'), 50)
+  })
+  const terminal = new TestTerminal({})
+  t.equal(await runProgram(['backup', '--url', url], terminal.terminal), 3)
+  t.same(asked, ['/api/v1/backup'])
+  t.match(terminal.err, /cancelling\narc-backup: .* says: busy\n$/)
+})
+
+t.test('serve ends with the code of the service', async (t) => {
+  const { run } = prepare(t)
+  const before = process.listenerCount('SIGTERM')
+  const served = run(['serve'], { ARC_LOG_LEVEL: 'error' })
+  while (process.listenerCount('SIGTERM') === before) await new Promise((resolve) => setImmediate(resolve))
+  process.kill(process.pid, 'SIGTERM')
+  t.match(await served, { code: 0, out: '', err: '' })
+  t.match(await run(['serve'], { ARC_BACKUP_ENABLED: 'false' }), { code: 2, err: /backup\.enabled is false/ })
+})
+
+t.test('what is thrown is told, whatever it is', async (t) => {
+  const terminal = new TestTerminal({})
+  const stdout = {
+    write: () => {
+      throw 'no error at all'
+    },
+  }
+  const { env } = arcFolder(t)
+  const code = await runProgram(['list'], {
+    ...terminal.terminal,
+    stdin: terminal.terminal.stdin,
+    stderr: terminal.terminal.stderr,
+    stdout: stdout as unknown as NodeJS.WriteStream,
+    env,
+  })
+  t.equal(code, 1)
+  t.match(terminal.err, 'arc-backup: no error at all\n')
+})
