@@ -251,7 +251,8 @@ async function stream(from: Store, to: Store, path: string, target: string, opti
     },
   })
   const source = await from.read(path, before.etag === undefined ? {} : { version: before.etag })
-  const written = to.write(target, meter, { size, ...(options.sha256 !== undefined && { sha256: options.sha256 }) })
+  const known = options.sha256 === undefined ? { sha256AtEnd: () => sha256 } : { sha256: options.sha256 }
+  const written = to.write(target, meter, { size, ...known })
   await Promise.allSettled([pipeline(source, meter), written])
   await written
   return { size, sha256, sourceMtimeNs: before.mtimeNs }
