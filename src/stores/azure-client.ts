@@ -16,11 +16,12 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { ServiceError } from '../errors.js'
-import { azureFailure, type Verb } from './azure-failure.js'
+import { azureFailure, type Place, type Verb } from './azure-failure.js'
 import { sharedKeyPolicy } from './azure-sign.js'
 import { inPieces, Watch } from './azure-watch.js'
 import type { AzureStoreConfig } from './open.js'
 import { checkPath, quote } from './path.js'
+import { retry } from './retry.js'
 
 /** The version of the service's protocol that requests made here speak. */
 const protocol = '2023-11-03'
@@ -49,8 +50,10 @@ export class AzureClient {
   readonly container: ContainerClient
   readonly prefix: string
   readonly stallMs: number
+  readonly #retryMs: number
   readonly #base: string
   readonly #query: string
+  readonly #expiry: string | undefined
   readonly #http = createDefaultHttpClient()
   readonly #pipeline = createEmptyPipeline()
 
@@ -58,10 +61,12 @@ export class AzureClient {
     this.container = service.getContainerClient(config.container)
     this.prefix = config.prefix
     this.stallMs = config.stallTimeoutMs
+    this.#retryMs = config.retryTimeoutMs
     this.url = `azure://${service.accountName}/${config.container}/${config.prefix}`.replace(/\/$/, '')
     const { origin, pathname, search } = new URL(this.container.url)
     this.#base = `${origin}${pathname}`
     this.#query = search.slice(1)
+    this.#expiry = new URLSearchParams(search).get('se') ?? undefined
     this.#pipeline.addPolicy(proxyPolicy())
     const { credential } = service
     if (credential instanceof StorageSharedKeyCredential) this.#pipeline.addPolicy(sharedKeyPolicy(credential))
@@ -78,13 +83,29 @@ export class AzureClient {
     throw new ServiceError('PATH_INVALID', `path ${quote(path)} is longer than Azure's ${longestName} characters`)
   }
 
-  /** Runs requests; every failure of theirs becomes a ServiceError about this path. */
+  /** What a failure would be about. */
+  place(verb: Verb, path: string): Place {
+    return { verb, path, url: this.url, expiry: this.#expiry }
+  }
+
+  /** Runs requests, again where time may heal what went wrong; every failure of theirs becomes a ServiceError about this path. */
   async try<T>(verb: Verb, path: string, action: () => Promise<T>): Promise<T> {
-    try {
-      return await action()
-    } catch (error) {
-      throw azureFailure(error, { verb, path, url: this.url })
-    }
+    const place = this.place(verb, path)
+    const result = await retry(
+      async () => {
+        try {
+          return { value: await action() }
+        } catch (error) {
+          const failure = azureFailure(error, place)
+          // No time brings the listed version back: whoever listed it has to look again.
+          if (failure.code === 'SOURCE_CHANGED') return { failure }
+          throw failure
+        }
+      },
+      { timeoutMs: this.#retryMs },
+    )
+    if ('failure' in result) throw result.failure
+    return result.value
   }
 
   /** Runs a request of the SDK, broken off if it takes too long. */

@@ -27,6 +27,10 @@ const answers: Record<string, Meaning> = {
   LeaseIdMissing: { code: 'OBJECT_LOCKED', why: 'somebody holds a lease on it' },
   SnapshotsPresent: { code: 'OBJECT_LOCKED', why: 'it has snapshots, which are not removed with it' },
   Md5Mismatch: { code: 'INTEGRITY', why: 'its bytes were damaged on the way' },
+  AuthorizationFailure: {
+    code: 'STORE_AUTH',
+    why: "Azure refuses these credentials, or this machine's network; check the key or SAS token, and the firewall of the account",
+  },
   AuthenticationFailed: {
     code: 'STORE_AUTH',
     why: 'Azure does not accept the credentials; check the account name and its key, SAS token or identity',
@@ -50,7 +54,7 @@ const answers: Record<string, Meaning> = {
 }
 
 /** What Azure says where the credentials are good and the right for this one thing is missing. */
-const noRight = /^(?:Authorization|InsufficientAccountPermissions|UnauthorizedBlobOverwrite)/
+const noRight = /^(?:Authorization\w+Mismatch|InsufficientAccountPermissions|UnauthorizedBlobOverwrite)$/
 
 const statuses: Record<number, Meaning> = {
   401: { code: 'STORE_AUTH', why: 'Azure does not accept the credentials' },
@@ -92,6 +96,8 @@ export interface Place {
   readonly path: string
   /** The store's URL for people. */
   readonly url: string
+  /** When the SAS token in use ends, where there is one. */
+  readonly expiry?: string | undefined
 }
 
 /**
@@ -101,7 +107,7 @@ export interface Place {
  */
 export function azureFailure(error: unknown, place: Place): ServiceError {
   if (error instanceof ServiceError) return error
-  const { code, why } = meaningOf(error, place.verb)
+  const { code, why } = withExpiry(meaningOf(error, place.verb), place.expiry)
   const message = `cannot ${place.verb} ${quote(place.path)} at ${place.url}: ${why}`
   return new ServiceError(code, message, {
     verb: place.verb,
@@ -110,6 +116,12 @@ export function azureFailure(error: unknown, place: Place): ServiceError {
     // A bug of ours is looked for by its stack; an answer of the service has none that helps.
     ...(code === 'INTERNAL' && !isRestError(error) && { cause: error }),
   })
+}
+
+/** Azure does not always say what is wrong with a token, but its end is written in it. */
+function withExpiry(meaning: Meaning, expiry: string | undefined): Meaning {
+  if (meaning.code !== 'STORE_AUTH' || expiry === undefined || !(Date.parse(expiry) < Date.now())) return meaning
+  return { code: 'STORE_AUTH', why: `the SAS token has expired (${expiry}); issue a new one` }
 }
 
 function meaningOf(error: unknown, verb: Verb): Meaning {

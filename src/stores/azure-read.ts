@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { PipelineResponse } from '@azure/core-rest-pipeline'
-import { ServiceError } from '../errors.js'
+import { type ErrorCode, ServiceError } from '../errors.js'
 import { azureFailure, type Place } from './azure-failure.js'
 import { quote } from './path.js'
 
@@ -29,10 +29,7 @@ export async function* receive(
   const expected = Number(headers.get('content-length') ?? Number.NaN)
   let [received, waiting] = [0, true]
   const timer = setTimeout(() => {
-    if (waiting)
-      body.destroy(
-        new ServiceError('STORE_TIMEOUT', because(place, `no byte came for ${stallMs / 1000} s`), { ...place }),
-      )
+    if (waiting) body.destroy(broken('STORE_TIMEOUT', place, `no byte came for ${stallMs / 1000} s`))
     else timer.refresh()
   }, stallMs)
   try {
@@ -44,11 +41,7 @@ export async function* receive(
       timer.refresh()
     }
     if (received < expected) {
-      throw new ServiceError(
-        'STORE_UNREACHABLE',
-        because(place, `the answer ended after ${received} of ${expected} bytes`),
-        { verb: place.verb, path: place.path },
-      )
+      throw broken('STORE_UNREACHABLE', place, `the answer ended after ${received} of ${expected} bytes`)
     }
   } catch (error) {
     throw azureFailure(error, place)
@@ -58,6 +51,6 @@ export async function* receive(
   }
 }
 
-function because({ verb, path, url }: Place, why: string): string {
-  return `cannot ${verb} ${quote(path)} at ${url}: ${why}`
+function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {
+  return new ServiceError(code, `cannot ${verb} ${quote(path)} at ${url}: ${why}`, { verb, path })
 }

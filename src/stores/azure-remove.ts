@@ -1,5 +1,6 @@
 import { RestError } from '@azure/core-rest-pipeline'
 import type { AzureClient } from './azure-client.js'
+import { azureFailure } from './azure-failure.js'
 import { namesBelow } from './azure-list.js'
 
 /** Azure's largest batch. */
@@ -35,17 +36,19 @@ async function* batchesOf(client: AzureClient, paths: Iterable<string>): AsyncGe
 }
 
 async function removeBatch(client: AzureClient, names: readonly string[]): Promise<void> {
-  const path = (name = ''): string => name.slice(client.prefix.length)
+  const paths = names.map((name) => name.slice(client.prefix.length))
   const blobs = names.map((name) => client.container.getBlobClient(name))
-  const { subResponses } = await client.try(
-    'remove',
-    names.length === 1 ? path(names[0]) : `${path(names[0])} and others`,
-    () => client.deadline((abortSignal) => client.container.getBlobBatchClient().deleteBlobs(blobs, { abortSignal })),
-  )
-  for (const [index, { status, errorCode }] of subResponses.entries()) {
-    if (status < 300 || errorCode === 'BlobNotFound') continue
-    await client.try('remove', path(names[index]), () => {
-      throw new RestError('refused', { statusCode: status, ...(errorCode !== undefined && { code: errorCode }) })
-    })
-  }
+  const [first = ''] = paths
+  await client.try('remove', names.length === 1 ? first : `${first} and others`, async () => {
+    const batch = client.container.getBlobBatchClient()
+    const { subResponses } = await client.deadline((abortSignal) => batch.deleteBlobs(blobs, { abortSignal }))
+    for (const [index, { status, errorCode }] of subResponses.entries()) {
+      if (status < 300 || errorCode === 'BlobNotFound') continue
+      const refusal = new RestError('refused', {
+        statusCode: status,
+        ...(errorCode !== undefined && { code: errorCode }),
+      })
+      throw azureFailure(refusal, client.place('remove', paths[index] ?? ''))
+    }
+  })
 }

@@ -73,7 +73,7 @@ export async function putStream(
   } catch (error) {
     source.destroy()
     await upload.settled()
-    throw azureFailure(error, { verb: 'write', path, url: client.url })
+    throw azureFailure(error, client.place('write', path))
   }
 }
 

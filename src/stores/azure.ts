@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { isServiceError, ServiceError } from '../errors.js'
-import { type AzureClient, connect } from './azure-client.js'
+import { type AzureClient, type BlobRequest, connect } from './azure-client.js'
 import { listBlobs } from './azure-list.js'
 import { receive, streamOf } from './azure-read.js'
 import { removeBlobs } from './azure-remove.js'
@@ -52,45 +52,40 @@ export class AzureStore implements Store {
   }
 
   async read(path: string, options: ReadOptions = {}): Promise<Readable> {
-    const place = { verb: 'read', path, url: this.url } as const
+    const place = this.#client.place('read', path)
+    const request = getRequest(this.#client.nameOf(path), options)
     try {
-      return streamOf(await this.#get(path, options), place, this.#client.stallMs)
+      const response = await this.#client.try('read', path, () => this.#client.send(request))
+      return streamOf(response, place, this.#client.stallMs)
     } catch (error) {
       // Azure has no empty range: one that begins at the end of the blob is refused.
-      if (
-        isServiceError(error, 'SOURCE_CHANGED') &&
-        error.detail.status === 416 &&
-        (await this.stat(path)).size === options.start
-      ) {
-        return Readable.from([])
-      }
+      const isRange = isServiceError(error, 'SOURCE_CHANGED') && error.detail.status === 416
+      if (isRange && (await this.stat(path)).size === options.start) return Readable.from([])
       throw error
     }
   }
 
-  async readSmall(path: string, options: Pick<ReadOptions, 'version'> = {}): Promise<Content> {
-    const place = { verb: 'read', path, url: this.url } as const
-    const response = await this.#get(path, options)
-    const parts: Buffer[] = []
-    let size = 0
-    for await (const part of receive(response, place, this.#client.stallMs)) {
-      parts.push(part)
-      size += part.length
-      if (size > smallFile) {
-        throw new ServiceError(
-          'SOURCE_CHANGED',
-          `cannot read ${quote(path)} at ${this.url}: it has grown beyond ${smallFile} bytes`,
-          place,
-        )
+  async readSmall(path: string, { version }: Pick<ReadOptions, 'version'> = {}): Promise<Content> {
+    const place = this.#client.place('read', path)
+    const request = getRequest(this.#client.nameOf(path), { version })
+    return this.#client.try('read', path, async () => {
+      const response = await this.#client.send(request)
+      const parts: Buffer[] = []
+      let size = 0
+      for await (const part of receive(response, place, this.#client.stallMs)) {
+        parts.push(part)
+        size += part.length
+        if (size <= smallFile) continue
+        const message = `cannot read ${quote(path)} at ${this.url}: it has grown beyond ${smallFile} bytes`
+        throw new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
       }
-    }
-    const [only] = parts
-    const { headers } = response
-    return {
-      bytes: parts.length === 1 && only ? only : Buffer.concat(parts, size),
-      mtimeNs: nanoseconds(headers.get('last-modified')),
-      etag: headers.get('etag') ?? '',
-    }
+      const [only] = parts
+      return {
+        bytes: parts.length === 1 && only ? only : Buffer.concat(parts, size),
+        mtimeNs: nanoseconds(response.headers.get('last-modified')),
+        etag: response.headers.get('etag') ?? '',
+      }
+    })
   }
 
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
@@ -110,15 +105,17 @@ export class AzureStore implements Store {
   }
 
   async close(): Promise<void> {}
+}
 
-  async #get(path: string, { start = 0, version }: ReadOptions) {
-    const name = this.#client.nameOf(path)
-    const headers = {
-      ...(start > 0 && { range: `bytes=${start}-` }),
-      ...(version !== undefined && { 'if-match': version }),
-    }
-    return this.#client.try('read', path, () => this.#client.send({ method: 'GET', name, headers }))
+function getRequest(
+  name: string,
+  { start = 0, version }: { start?: number; version?: string | undefined },
+): BlobRequest {
+  const headers = {
+    ...(start > 0 && { range: `bytes=${start}-` }),
+    ...(version !== undefined && { 'if-match': version }),
   }
+  return { method: 'GET', name, headers }
 }
 
 function asFile(path: string, { size, etag, lastModified }: Uploaded): StoredFile {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { ContainerClient } from '@azure/storage-blob'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.js'
