@@ -40,8 +40,11 @@ async function removeBatch(client: AzureClient, names: readonly string[]): Promi
   const blobs = names.map((name) => client.container.getBlobClient(name))
   const [first = ''] = paths
   await client.try('remove', names.length === 1 ? first : `${first} and others`, async () => {
-    const batch = client.container.getBlobBatchClient()
-    const { subResponses } = await client.deadline((abortSignal) => batch.deleteBlobs(blobs, { abortSignal }))
+    // Not by the SDK's `deleteBlobs`: it hands the signal to no request that is sent, and waits for ever for a server that stands still.
+    const service = client.container.getBlobBatchClient()
+    const batch = service.createBatch()
+    for (const blob of blobs) await batch.deleteBlob(blob)
+    const { subResponses } = await client.deadline((abortSignal) => service.submitBatch(batch, { abortSignal }))
     for (const [index, { status, errorCode }] of subResponses.entries()) {
       if (status < 300 || errorCode === 'BlobNotFound') continue
       const refusal = new RestError('refused', {

@@ -58,9 +58,11 @@ export class AzureStore implements Store {
       const response = await this.#client.try('read', path, () => this.#client.send(request))
       return streamOf(response, place, this.#client.stallMs)
     } catch (error) {
-      // Azure has no empty range: one that begins at the end of the blob is refused.
-      const isRange = isServiceError(error, 'SOURCE_CHANGED') && error.detail.status === 416
-      if (isRange && (await this.stat(path)).size === options.start) return Readable.from([])
+      if (!isServiceError(error, 'SOURCE_CHANGED')) throw error
+      // A blob that is gone may be refused as another version, too: asking for it rejects with STORE_NOT_FOUND.
+      const { size } = await this.stat(path)
+      // And there is no empty range: one that begins at the end of the blob is refused.
+      if (error.detail.status === 416 && size === options.start) return Readable.from([])
       throw error
     }
   }
@@ -68,7 +70,7 @@ export class AzureStore implements Store {
   async readSmall(path: string, { version }: Pick<ReadOptions, 'version'> = {}): Promise<Content> {
     const place = this.#client.place('read', path)
     const request = getRequest(this.#client.nameOf(path), { version })
-    return this.#client.try('read', path, async () => {
+    const read = async (): Promise<Content> => {
       const response = await this.#client.send(request)
       const parts: Buffer[] = []
       let size = 0
@@ -85,7 +87,13 @@ export class AzureStore implements Store {
         mtimeNs: nanoseconds(response.headers.get('last-modified')),
         etag: response.headers.get('etag') ?? '',
       }
-    })
+    }
+    try {
+      return await this.#client.try('read', path, read)
+    } catch (error) {
+      if (isServiceError(error, 'SOURCE_CHANGED')) await this.stat(path)
+      throw error
+    }
   }
 
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
