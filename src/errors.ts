@@ -29,7 +29,7 @@ const table = {
   PATH_UNSAFE: { status: 500, retry: false },
   MANIFEST_INVALID: { status: 500, retry: false },
   INTEGRITY: { status: 500, retry: false },
-  SOURCE_CHANGED: { status: 500, retry: true },
+  SOURCE_CHANGED: { status: 500, retry: false },
   SQLITE_BUSY: { status: 503, retry: true },
   SQLITE_INVALID: { status: 500, retry: false },
   TIMEOUT: { status: 500, retry: false },
@@ -63,6 +63,11 @@ export class ServiceError extends Error {
   get status(): number {
     return table[this.code].status
   }
+
+  /** Can time alone heal this, so that trying again makes sense? */
+  get retry(): boolean {
+    return table[this.code].retry
+  }
 }
 
 /** An error as a plain value: what a worker thread or a database row can hold. */
@@ -85,11 +90,6 @@ export function fromFailure(failure: Failure): ServiceError {
 /** Narrowing for `catch`: is it a ServiceError with one of these codes (any code when none is named)? */
 export function isServiceError(error: unknown, ...codes: ErrorCode[]): error is ServiceError {
   return error instanceof ServiceError && (codes.length === 0 || codes.includes(error.code))
-}
-
-/** May the same request work a little later? SOURCE_CHANGED may too, but by reading anew, which is for the one who reads to decide. */
-export function isRetryable(error: unknown): boolean {
-  return error instanceof ServiceError && table[error.code].retry && error.code !== 'SOURCE_CHANGED'
 }
 
 /** `error.code` of a Node system error ("ENOENT", …), or undefined. */

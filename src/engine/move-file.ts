@@ -42,6 +42,7 @@ export async function moveFile(
     },
   }
   const patience = ways.to.patience ?? ways.from.patience
+  const check = (): void => progress.check()
   let way = ways
   const once = async (): Promise<Copied> => {
     progress.check()
@@ -55,7 +56,9 @@ export async function moveFile(
   }
   for (let read = 1; ; read += 1) {
     try {
-      return await (patience ? retry(once, { timeoutMs: patience.retryTimeoutMs }) : once())
+      return await (patience
+        ? retry(once, { timeoutMs: patience.retryTimeoutMs, progressed: () => bytes, check })
+        : once())
     } catch (error) {
       if (!live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
       await sleep(rereadPause)
@@ -119,7 +122,8 @@ async function moveStream({ from, to, path, target }: Ways, options: MoveOptions
     },
   })
   const source = await from.read(path, before.etag === undefined ? {} : { version: before.etag })
-  const written = to.write(target, meter, { ...options, size, bulk: true })
+  const known = options.sha256 === undefined && { sha256AtEnd: () => sha256 }
+  const written = to.write(target, meter, { ...options, ...known, size, bulk: true })
   await Promise.allSettled([pipeline(source, meter), written])
   await written
   return { size, sha256, sourceMtimeNs: before.mtimeNs, ...(before.etag !== undefined && { sourceEtag: before.etag }) }
@@ -165,5 +169,6 @@ export async function proveFile(
     if (expected.sha256 !== undefined && sha256 !== expected.sha256)
       throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, expected.sha256)
   }
-  await (from.patience ? retry(once, { timeoutMs: from.patience.retryTimeoutMs }) : once())
+  const check = (): void => progress.check()
+  await (from.patience ? retry(once, { timeoutMs: from.patience.retryTimeoutMs, check }) : once())
 }

@@ -52,6 +52,10 @@ export async function openStore(config: StoreConfig): Promise<Store> {
       const { LocalStore } = await import('./local.js')
       return new LocalStore(config.root)
     }
+    case 'azure': {
+      const { AzureStore } = await import('./azure.js')
+      return AzureStore.open(config)
+    }
     default:
       throw new Error(`stores of kind ${config.kind} are not here yet`)
   }

@@ -60,6 +60,8 @@ export interface WriteOptions extends Placement {
   readonly size: number
   /** SHA-256 (hex) of the content, where it is known beforehand. */
   readonly sha256?: string
+  /** The same where it is known once the source has ended: asked then by a store that can still put it on record (Azure, with its list of blocks). */
+  readonly sha256AtEnd?: () => string
   /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
   readonly ifAbsent?: true
   /** One of many: it need not be on stable storage before `sync`. */

@@ -1,0 +1,142 @@
+import type { BlobItem } from '@azure/storage-blob'
+import { ServiceError } from '../errors.js'
+import type { AzureClient } from './azure-client.js'
+import { quote } from './path.js'
+import type { ListOptions, StoredFile } from './store.js'
+
+/** Azure's largest page. */
+const pageSize = 5000
+/** Folders asked for at once where there are several, to hide latency, and their page: what is held stays bounded. */
+const foldersAtOnce = 8
+const pageOfSeveral = 1000
+
+interface Page {
+  readonly blobs: readonly BlobItem[]
+  /** Full names ending in `/`; only of one level. */
+  readonly folders: readonly string[]
+  /** Where the next one begins. */
+  readonly next: string | undefined
+}
+
+interface Asked {
+  readonly folder: string
+  /** One level only? */
+  readonly level: boolean
+  readonly size: number
+}
+
+/** Every file below some folders; see `Store.list`. */
+export async function* listBlobs(
+  client: AzureClient,
+  folders: readonly string[],
+  options: ListOptions = {},
+): AsyncGenerator<StoredFile, void, undefined> {
+  const [only] = folders.length === 1 ? folders : []
+  const size = folders.length === 1 ? pageSize : pageOfSeveral
+  let seen = 0
+  for (let start = 0; start < folders.length; start += foldersAtOnce) {
+    const asked = folders
+      .slice(start, start + foldersAtOnce)
+      .map((folder) => ({ folder, level: options.depth === 1, size }))
+    const firsts = await Promise.all(asked.map((ask) => readPage(client, ask)))
+    for (const [index, ask] of asked.entries()) {
+      for await (const page of pagesFrom(client, ask, firsts[index])) {
+        seen += page.blobs.length + page.folders.length
+        yield* entriesOf(client, page, ask.folder, options)
+      }
+    }
+  }
+  // The root is there whenever the container is, any other folder only by what is in it.
+  if (seen === 0 && only !== undefined && only !== '') {
+    const message = `cannot list ${quote(only)} at ${client.url}: there is no such folder`
+    throw new ServiceError('STORE_NOT_FOUND', message, { verb: 'list', path: only })
+  }
+}
+
+/** Names of all blobs below a folder, what is no file too: all that has to go with it. In pages. */
+export async function* namesBelow(client: AzureClient, folder: string): AsyncGenerator<string[], void, undefined> {
+  for await (const page of pagesFrom(client, { folder, level: false, size: pageSize }, undefined)) {
+    yield page.blobs.map(({ name }) => name)
+  }
+}
+
+async function* pagesFrom(
+  client: AzureClient,
+  ask: Asked,
+  first: Page | undefined,
+): AsyncGenerator<Page, void, undefined> {
+  for (let page = first ?? (await readPage(client, ask)); ; page = await readPage(client, ask, page.next)) {
+    yield page
+    if (!page.next) return
+  }
+}
+
+async function readPage(client: AzureClient, { folder, level, size }: Asked, from?: string): Promise<Page> {
+  const prefix = client.prefix + (folder === '' ? '' : `${folder}/`)
+  const settings = { maxPageSize: size, ...(from !== undefined && { continuationToken: from }) }
+  return client.try('list', folder, () =>
+    client.deadline(async (abortSignal) => {
+      // With metadata, as only that tells a data lake's folders from empty files.
+      const options = { prefix, includeMetadata: true, abortSignal }
+      if (!level) {
+        const { value } = await client.container.listBlobsFlat(options).byPage(settings).next()
+        return { blobs: value.segment.blobItems, folders: [], next: value.continuationToken }
+      }
+      const { value } = await client.container.listBlobsByHierarchy('/', options).byPage(settings).next()
+      const folders = (value.segment.blobPrefixes ?? []).map(({ name }: { name: string }) => name)
+      return { blobs: value.segment.blobItems, folders, next: value.continuationToken }
+    }),
+  )
+}
+
+function* entriesOf(
+  client: AzureClient,
+  page: Page,
+  below: string,
+  { exclude, namesOnly }: ListOptions,
+): Generator<StoredFile> {
+  const cut = client.prefix.length
+  const isLeftOut = exclude && excludeWithFolders(exclude, below === '' ? 0 : below.length + 1)
+  for (const name of page.folders) {
+    const path = name.slice(cut, -1)
+    // A folder without a name can't be walked: it is shown as a file that can't be read, so that a backup can name the gap.
+    const folder = path !== '' && !path.endsWith('/')
+    if (!exclude?.(folder ? `${path}/` : path)) yield { path, size: 0, mtimeNs: 0n, ...(folder && { folder }) }
+  }
+  for (const { name, properties, metadata } of page.blobs) {
+    const size = properties.contentLength ?? 0
+    if (size === 0 && (name.endsWith('/') || metadata?.hdi_isfolder === 'true')) continue
+    const path = name.slice(cut)
+    if (isLeftOut?.(path)) continue
+    if (namesOnly) yield { path, size: 0, mtimeNs: 0n }
+    else
+      yield {
+        path,
+        size,
+        mtimeNs: BigInt(properties.lastModified.getTime()) * 1_000_000n,
+        etag: quotedTag(properties.etag),
+      }
+  }
+}
+
+/** Does a rule leave out this path, or one of the folders that it is in below the first `from` characters? */
+export function excludeWithFolders(exclude: (path: string) => boolean, from: number): (path: string) => boolean {
+  // Names come in order, so files of one folder come one after the other.
+  let [known, left] = ['', false]
+  return (path) => {
+    const folder = path.slice(0, path.lastIndexOf('/') + 1)
+    if (folder !== known) {
+      known = folder
+      left = false
+      for (let slash = folder.indexOf('/', from); slash !== -1 && !left; slash = folder.indexOf('/', slash + 1)) {
+        left = exclude(folder.slice(0, slash + 1))
+      }
+    }
+    return left || exclude(path)
+  }
+}
+
+/** Listings show the tag bare, headers with quotes; conditions take the latter. */
+function quotedTag(tag: string): string {
+  return tag.startsWith('"') ? tag : `"${tag}"`
+}

@@ -1,0 +1,56 @@
+import { Readable } from 'node:stream'
+import type { PipelineResponse } from '@azure/core-rest-pipeline'
+import { type ErrorCode, ServiceError } from '../errors.js'
+import { azureFailure, type Place } from './azure-failure.js'
+import { quote } from './path.js'
+
+const highWaterMark = 1 << 18
+
+/** The body of an answer; see `receive`. */
+export function streamOf(response: PipelineResponse, place: Place, stallMs: number): Readable {
+  const stream = Readable.from(receive(response, place, stallMs), { objectMode: false, highWaterMark })
+  // A stream that is given up before its first byte never enters the generator.
+  const { readableStreamBody: body } = response
+  if (body instanceof Readable) stream.once('close', () => body.destroy())
+  return stream
+}
+
+/**
+ * The bytes of an answer, all of them or a failure: an answer cut short is STORE_UNREACHABLE, one in which no byte comes while somebody
+ * waits for it is STORE_TIMEOUT. A consumer may take its time.
+ */
+export async function* receive(
+  response: PipelineResponse,
+  place: Place,
+  stallMs: number,
+): AsyncGenerator<Buffer, void, undefined> {
+  const { readableStreamBody: body, headers } = response
+  if (!(body instanceof Readable)) return
+  const expected = Number(headers.get('content-length') ?? Number.NaN)
+  let [received, waiting] = [0, true]
+  const timer = setTimeout(() => {
+    if (waiting) body.destroy(broken('STORE_TIMEOUT', place, `no byte came for ${stallMs / 1000} s`))
+    else timer.refresh()
+  }, stallMs)
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      received += chunk.length
+      waiting = false
+      yield chunk
+      waiting = true
+      timer.refresh()
+    }
+    if (received < expected) {
+      throw broken('STORE_UNREACHABLE', place, `the answer ended after ${received} of ${expected} bytes`)
+    }
+  } catch (error) {
+    throw azureFailure(error, place)
+  } finally {
+    clearTimeout(timer)
+    body.destroy()
+  }
+}
+
+function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {
+  return new ServiceError(code, `cannot ${verb} ${quote(path)} at ${url}: ${why}`, { verb, path })
+}

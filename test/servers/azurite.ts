@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
+import type { AzureStoreConfig } from '../../src/stores/open.js'
+
+/** The emulator's own account: published, the same everywhere, and the one that rclone's emulator flag knows. */
+const account = 'devstoreaccount1'
+const accountKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
+
+const program = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js')
+/** Runs inside the server's process: its standard input ends with the process that started it, however that one dies. */
+const endWithParent = 'data:text/javascript,process.stdin.on("end",()=>process.exit()).resume()'
+
+/** Anything that can say when it is over: a test, or a bench of its own. */
+export interface Owner {
+  teardown(action: () => void | Promise<void>): void
+}
+
+/** A real Azurite on a port of its own. */
+export class Azurite {
+  readonly account = account
+  readonly accountKey = accountKey
+  readonly #folder: string | undefined
+  #child: ChildProcess | undefined
+  #port = 0
+
+  private constructor(folder: string | undefined) {
+    this.#folder = folder
+  }
+
+  /** @param folder where its data goes, so that it is there again after `stop` and `start`; absent: memory. */
+  static async start(owner: Owner, folder?: string): Promise<Azurite> {
+    const server = new Azurite(folder)
+    owner.teardown(() => server.kill())
+    await server.start()
+    return server
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#port}/${account}`
+  }
+
+  get connectionString(): string {
+    const parts = ['DefaultEndpointsProtocol=http', `AccountName=${account}`, `AccountKey=${accountKey}`]
+    return [...parts, `BlobEndpoint=${this.endpoint}`].join(';')
+  }
+
+  /** Starts it, the second time on the same port. */
+  async start(): Promise<void> {
+    const place = this.#folder === undefined ? ['--inMemoryPersistence'] : ['--location', this.#folder]
+    const args = ['--skipApiVersionCheck', '--disableTelemetry', '--silent', '--blobPort', `${this.#port}`, ...place]
+    this.#child = spawn(process.execPath, ['--import', endWithParent, program, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const [, port] = await this.#says(/successfully listens on http:\/\/127\.0\.0\.1:(\d+)/)
+    this.#port = Number(port)
+  }
+
+  /** At once, in the middle of whatever it does. It writes its index every 5 s only: what was stored last may be lost with it. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  /** Once it has written its index; connections that are open then are cut. */
+  async stop(): Promise<void> {
+    const closed = this.#says(/successfully closed/)
+    this.#child?.kill('SIGTERM')
+    await closed
+    await this.kill()
+  }
+
+  async #says(pattern: RegExp): Promise<RegExpExecArray> {
+    let output = ''
+    for await (const text of this.#child?.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
+      output += text
+      const found = pattern.exec(output)
+      if (found) return found
+    }
+    throw new Error(`azurite ended before it said ${pattern}: ${output}`)
+  }
+
+  /** A container of its own name, as the plain SDK sees it. */
+  async container(name = `t-${randomUUID()}`): Promise<ContainerClient> {
+    const key = new StorageSharedKeyCredential(account, accountKey)
+    const container = new ContainerClient(`${this.endpoint}/${name}`, key, { retryOptions: { maxTries: 1 } })
+    await container.create()
+    return container
+  }
+
+  /** How the store reaches it, with the account's key. */
+  config(container: string, more: Partial<AzureStoreConfig> = {}): AzureStoreConfig {
+    return {
+      kind: 'azure',
+      container,
+      prefix: '',
+      endpoint: this.endpoint,
+      credential: { kind: 'account-key', account, accountKey },
+      retryTimeoutMs: 2000,
+      stallTimeoutMs: 5000,
+      ...more,
+    }
+  }
+}
