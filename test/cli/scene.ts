@@ -70,7 +70,7 @@ export function arcFolder(t: Test): { folder: string; env: NodeJS.ProcessEnv } {
     ARC_BACKUP_STATE_PATH: `${folder}/data/arc-backup`,
     ARC_BACKUP_HOST: '127.0.0.1',
     ARC_BACKUP_PORT: '0',
-    ARC_BACKUP_WORKERS: '2',
+    ARC_BACKUP_WORKERS: '1',
   }
   return { folder, env }
 }
