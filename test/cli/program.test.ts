@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { runProgram } from '../../src/cli/program.js'
 import { version } from '../../src/version.js'
@@ -113,7 +113,11 @@ t.test('backup and restore with what they are told to take', async (t) => {
   t.same(hashTree(`${folder}/data/arc`), before)
   const all = ['restore', id, '--yes', '--no-metadata', '--all-or-nothing']
   t.match(await run(all), { code: 0, out: /: completed, 36 files/ })
-  t.match(await run(['restore', arcBackupId, '--yes', '--no-data', '--configuration']), { out: /^restore .*: / })
+  const own = readFileSync(`${folder}/arc.toml`, 'utf8')
+  writeFileSync(`${folder}/arc.toml`, `${own}\n# changed\n`)
+  t.match(await run(['restore', arcBackupId, '--yes', '--no-data', '--configuration']), { code: 0 })
+  t.equal(readFileSync(`${folder}/arc.toml`, 'utf8'), own)
+  t.match(readFileSync(`${folder}/arc.toml.before-restore`, 'utf8'), '# changed')
 })
 
 t.test('restore and delete ask', async (t) => {
