@@ -4,8 +4,8 @@ import pretty from 'pino-pretty'
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   readonly format: 'json' | 'console'
-  /** File descriptor: 1 for a service, 2 for a command whose standard output is its answer. */
-  readonly fd?: 1 | 2
+  /** File descriptor: 1 (the default) for a service, 2 for a command whose standard output is its answer. */
+  readonly fd?: number
 }
 
 /** Names that could hold a credential, wherever an object is logged. */

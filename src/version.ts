@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 
-/** The version in package.json, found from the source tree and from `dist/` alike. */
-export const version: string = readVersion()
+/** The version in package.json. */
+export const version: string = findVersion(import.meta.url)
 
-function readVersion(): string {
+/** The version of the package that this module belongs to: one in `src/`, or in `dist/src/`. @throws where there is no package.json */
+export function findVersion(module: string | URL): string {
   for (const place of ['../package.json', '../../package.json']) {
     try {
-      return (JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version: string }).version
+      return (JSON.parse(readFileSync(new URL(place, module), 'utf8')) as { version: string }).version
     } catch {
       // dist/ holds no package.json of its own: the next place up does.
     }

@@ -95,11 +95,13 @@ t.test('what is sent', async (t) => {
   await backups.startRestore({ backup_id: arcBackupId, confirm: false })
   await backups.deleteBackup(arcBackupId)
   await backups.cancel()
+  await remoteBackups(url, '').status()
   const [auth, base] = ['Bearer the token', '/behind/a/proxy/api/v1/backup']
   t.same(seen, [
     ['POST', `${base}/restore`, auth, 'application/json', `{"backup_id":"${arcBackupId}","confirm":true}`],
     ['DELETE', `${base}/${arcBackupId}`, auth, undefined, ''],
     ['POST', `${base}/cancel`, auth, undefined, ''],
+    ['GET', '/api/v1/backup/status', undefined, undefined, ''],
   ])
 })
 

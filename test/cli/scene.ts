@@ -58,20 +58,17 @@ export class TestTerminal {
   }
 }
 
-/** A copy of a real Arc's folder, and the environment that points there whatever the working directory is. */
+/**
+ * A copy of a real Arc's folder as working directory until the test ends, as an operator would be in it: a command without `--config` takes the `arc.toml`
+ * that lies there, and a restore writes to it.
+ */
 export function arcFolder(t: Test): { folder: string; env: NodeJS.ProcessEnv } {
   const folder = t.testdir({})
   copyFixture(folder)
-  const env = {
-    HOME: folder,
-    ARC_STORAGE_LOCAL_PATH: `${folder}/data/arc`,
-    ARC_AUTH_DB_PATH: `${folder}/data/arc.db`,
-    ARC_BACKUP_LOCAL_PATH: `${folder}/data/backups`,
-    ARC_BACKUP_STATE_PATH: `${folder}/data/arc-backup`,
-    ARC_BACKUP_HOST: '127.0.0.1',
-    ARC_BACKUP_PORT: '0',
-    ARC_BACKUP_WORKERS: '2',
-  }
+  const before = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(before))
+  const env = { HOME: folder, ARC_BACKUP_HOST: '127.0.0.1', ARC_BACKUP_PORT: '0', ARC_BACKUP_WORKERS: '1' }
   return { folder, env }
 }
 

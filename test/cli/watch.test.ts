@@ -37,10 +37,8 @@ t.test('on a terminal the bar is gone at the end, also after a failure', async (
 
 t.test('an answer that is missing now and then is asked for again', async (t) => {
   const busy = new ServiceError('TOO_MANY_REQUESTS', 'later')
-  t.same(
-    await watch(speaker(running, unavailable, busy, unavailable, running, unavailable, done), new Written(), 'b'),
-    done,
-  )
+  const breath = [unavailable, busy, unavailable, unavailable, busy, unavailable]
+  t.same(await watch(speaker(running, ...breath, running, ...breath, done), new Written(), 'b'), done)
 })
 
 t.test('a service that is gone is given up', async (t) => {
