@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { pack } from '../../src/engine/batch.js'
 import { batchesOf, completeListing, Listing } from '../../src/engine/chunks.js'
@@ -30,9 +31,19 @@ t.test('batches come as they are listed, to several readers, and end with the li
   listing.advance()
   add('d')
   listing.finish()
-  t.same(await rest, ['b', 'c', 'd'], 'the last one was listed between the last look and the end')
+  t.same(await rest, ['b', 'c', 'd'])
   t.same(await collect(second), ['b', 'c', 'd'])
   t.equal(listing.done, true)
+})
+
+t.test('what is listed last, in the same turn as the end, is not lost to a reader that waits', async (t) => {
+  const { inventory, add } = open(t)
+  const listing = new Listing()
+  const waiting = collect(batchesOf(inventory, listing))
+  await nextTurn()
+  add('last')
+  listing.finish()
+  t.same(await waiting, ['last'])
 })
 
 t.test(

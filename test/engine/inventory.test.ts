@@ -76,7 +76,7 @@ t.test('outcomes: what is done, what failed, and the lines of the sidecar', asyn
 t.test('paths and folders that are in it, among many', async (t) => {
   const inventory = open(t)
   for (const batch of packBatches(files(5000, 'db/m/2026/01/01'))) inventory.add(batch)
-  inventory.add(pack([{ path: 'db/m/2026/01/01', size: 0, mtimeNs: 0n }]))
+  for (const path of ['db/m/2026/01/01', 'db/m/2026/01/020']) inventory.add(pack([{ path, size: 0, mtimeNs: 0n }]))
   inventory.add(pack([{ path: 'db/m/2026/01/01/0 é.parquet', size: 0, mtimeNs: 0n }]))
   t.equal(inventory.has('db/m/2026/01/01/4999 é.parquet'), true)
   t.equal(inventory.has('db/m/2026/01/01/5000 é.parquet'), false)

@@ -22,7 +22,9 @@ t.test('every item, so many at once and no more', async (t) => {
     seen.sort((a, b) => a - b),
     Array.from({ length: 20 }, (_, index) => index),
   )
-  await runLanes(3, [], async () => t.fail('there is no item'))
+  await runLanes(3, [], async () => {
+    t.fail('there is no item')
+  })
 })
 
 t.test('items are pulled only when a lane is free', async (t) => {
