@@ -65,6 +65,8 @@ t.test('outcomes: what is done, what failed, and the lines of the sidecar', asyn
     inventory.failures(1, 1).map(({ id }) => id),
     [2],
   )
+  t.match(inventory.failureOf('STORE_NOT_FOUND'), { id: 2, path: 'c/0 é.parquet' })
+  t.equal(inventory.failureOf('SOURCE_CHANGED'), undefined)
   t.equal(inventory.forgetVanished(), 1)
   inventory.forgetFailures(1)
   t.same(
