@@ -10,29 +10,25 @@ export interface TransferThreadData {
   readonly stores: Readonly<Record<string, StoreConfig>>
 }
 
-const open = new Map<string, Promise<Store>>()
-
-/** Piscina wraps what the pool passed as `workerData` as the last element of an array. */
-function configuration(): TransferThreadData {
-  const data: unknown = Array.isArray(workerData) ? workerData.at(-1) : workerData
-  return data as TransferThreadData
-}
-
-function storeByName(stores: TransferThreadData['stores'], name: string): Promise<Store> {
-  const config = stores[name]
-  if (!config) throw new Error(`no store is configured under the name ${name}`)
-  const store = open.get(name) ?? openStore(config)
-  open.set(name, store)
-  return store
-}
-
-/** Thread entry: one task in, one outcome out. Failures are outcomes, never thrown. */
-export default async function runTask(task: TransferTask | ListTask): Promise<TransferOutcome | ListOutcome> {
-  const { stores } = configuration()
-  if (task.kind !== 'list') return transfer(task, async (name) => storeByName(stores, name))
-  try {
-    return { level: await listLevel(task, await storeByName(stores, task.store)) }
-  } catch (error) {
-    return { failure: toFailure(error) }
+/** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once. */
+export function taskRunner({ stores }: TransferThreadData) {
+  const open = new Map<string, Promise<Store>>()
+  const storeByName = async (name: string): Promise<Store> => {
+    const config = stores[name]
+    if (!config) throw new Error(`no store is configured under the name ${name}`)
+    const store = open.get(name) ?? openStore(config)
+    open.set(name, store)
+    return store
+  }
+  return async (task: TransferTask | ListTask): Promise<TransferOutcome | ListOutcome> => {
+    if (task.kind !== 'list') return transfer(task, storeByName)
+    try {
+      return { level: await listLevel(task, await storeByName(task.store)) }
+    } catch (error) {
+      return { failure: toFailure(error) }
+    }
   }
 }
+
+/** Thread entry; outside of a thread no store is known. */
+export default taskRunner((workerData as TransferThreadData | null) ?? { stores: {} })

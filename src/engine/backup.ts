@@ -25,6 +25,7 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
   try {
     const census = new Census()
     await copyData(run, request, census)
+    await checkSource(run)
     await lookAgain(run, census)
     judgeGaps(run)
     // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
@@ -38,7 +39,7 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     await seal(run, request, census, captured, synced)
     return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
   } catch (error) {
-    await run.target.remove([`${run.backupId}/`])
+    await removeDebris(run)
     throw error
   }
 }
@@ -69,13 +70,20 @@ function dataPlan(run: Run, census: Census): CopyPlan {
   }
 }
 
-/**
- * Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. A
- * source that is gone as a whole is not a source with many vanished files.
- */
+/** A source that is gone as a whole looks like one with many vanished folders and files, and so does the empty folder that a file system was mounted on. */
+async function checkSource(run: Run): Promise<void> {
+  for await (const _ of run.storage.list('', { depth: 1 })) return
+  const { totalFiles } = run.tracker
+  if (totalFiles === 0) return
+  throw new ServiceError(
+    'STORE_NOT_FOUND',
+    `cannot read ${run.storage.url}: it is empty now and had ${totalFiles} files when it was listed`,
+  )
+}
+
+/** Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. */
 async function lookAgain(run: Run, census: Census): Promise<void> {
   if (run.inventory.countFailed() === 0) return
-  for await (const _ of run.storage.list('', { depth: 1 })) break
   let last = 0
   const firstAgain = run.inventory.lastBatch()
   for (let page = run.inventory.failures(perPage); page.length > 0; page = run.inventory.failures(perPage, last)) {
@@ -95,7 +103,7 @@ function judgeGaps(run: Run): void {
   run.tracker.skippedSample = run.inventory
     .failures(sampleSize)
     .map(({ path, code, message }) => ({ path, code, message }))
-  const moving = run.tracker.skippedSample.find(({ code }) => code === 'SOURCE_CHANGED')
+  const moving = run.inventory.failureOf('SOURCE_CHANGED')
   if (moving) throw new ServiceError('SOURCE_CHANGED', `backup failed: ${moving.message}`)
   const total = run.tracker.totalFiles
   if (skipped <= run.settings.maxSkipped * total) return
@@ -141,6 +149,16 @@ async function seal(
     size: text.length,
     ifAbsent: true,
   })
+}
+
+/** Why the backup failed is what has to be told; that something of it is left comes second. */
+async function removeDebris(run: Run): Promise<void> {
+  try {
+    await run.target.remove([`${run.backupId}/`])
+  } catch (error) {
+    run.log.error({ err: error }, 'files of a failed backup could not be removed')
+    run.tracker.warn(`files of the failed backup are left in ${run.target.url}/${run.backupId}`)
+  }
 }
 
 /** Resolves with the failure or null, so that one that comes before anybody waits is not lost as an unhandled rejection. */

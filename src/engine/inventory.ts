@@ -109,6 +109,11 @@ export class Inventory {
     return this.#db.prepare('SELECT * FROM failures WHERE id > ? ORDER BY id LIMIT ?').all(after, limit) as Failed[]
   }
 
+  /** One that failed for this reason, if there is any. */
+  failureOf(code: ErrorCode): Failed | undefined {
+    return this.#db.prepare('SELECT * FROM failures WHERE code = ? LIMIT 1').get(code) as Failed | undefined
+  }
+
   countFailed(): number {
     return this.#db.prepare('SELECT count(*) FROM failures').pluck().get() as number
   }

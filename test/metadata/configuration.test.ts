@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import t from 'tap'
 import { restoreConfiguration } from '../../src/metadata/configuration.js'
-import { withSmallDisk } from '../support/neighbour.js'
+import { withSmallDisk } from '../support/mount.js'
 
 const text = (path: string) => readFileSync(path, 'utf8')
 

@@ -15,7 +15,8 @@ import Database from 'better-sqlite3'
 import t from 'tap'
 import { restoreDatabase } from '../../src/metadata/restore-database.js'
 import { snapshotDatabase } from '../../src/metadata/snapshot.js'
-import { integrityOf, makeDatabase, Neighbour, rowsOf, withSmallDisk } from '../support/neighbour.js'
+import { withSmallDisk } from '../support/mount.js'
+import { integrityOf, makeDatabase, Neighbour, rowsOf } from '../support/neighbour.js'
 
 const readRows = `db.prepare('SELECT a FROM t ORDER BY rowid').pluck().all().join()`
 const damage = (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 40_960, 45_056))

@@ -14,3 +14,13 @@ export function mountTmpfs(t: Test, size: string): string {
   })
   return folder
 }
+
+/** Mounts a small file system in memory over a folder while `body` runs, so that the folder itself can't be removed; needs root. */
+export async function withSmallDisk(folder: string, size: string, body: () => Promise<void>): Promise<void> {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', folder])
+  try {
+    await body()
+  } finally {
+    execFileSync('umount', [folder])
+  }
+}

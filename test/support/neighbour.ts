@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import Database from 'better-sqlite3'
 
@@ -88,15 +88,5 @@ export function integrityOf(path: string): unknown {
     return db.pragma('integrity_check', { simple: true })
   } finally {
     db.close()
-  }
-}
-
-/** Runs the body with a tmpfs of this size on the folder; needs root. Not by `t.teardown`: tap removes the test's folder before that. */
-export async function withSmallDisk(folder: string, size: string, body: () => Promise<void>): Promise<void> {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', folder])
-  try {
-    await body()
-  } finally {
-    execFileSync('umount', [folder])
   }
 }

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { Inventory } from '../../src/engine/inventory.js'
+import { Journal } from '../../src/engine/journal.js'
+import type { BackupRequest, RestoreRequest } from '../../src/engine/operation.js'
+import type { Pool } from '../../src/engine/pool.js'
+import { Progress } from '../../src/engine/progress.js'
+import { type EngineSettings, type Run, targetStoreName } from '../../src/engine/run.js'
+import { Tracker } from '../../src/engine/tracker.js'
+import type { TransferOutcome } from '../../src/engine/transfer.js'
+import type { ListOutcome } from '../../src/engine/walk.js'
+import { fromFailure } from '../../src/errors.js'
+import { newBackupId } from '../../src/format/backup-id.js'
+import { runMetadataTask } from '../../src/metadata/task.js'
+import { LocalStore } from '../../src/stores/local.js'
+import { type TransferThreadData, taskRunner } from '../../workers/transfer.js'
+
+export const wholeBackup: BackupRequest = { includeMetadata: false, includeConfig: false }
+
+/** What a restore of everything that is data asks for. */
+export function restoreOf(backupId: string, more: Partial<RestoreRequest> = {}): RestoreRequest {
+  return {
+    backupId,
+    restoreData: true,
+    restoreMetadata: false,
+    restoreConfig: false,
+    mode: 'merge',
+    allOrNothing: false,
+    staging: 'all',
+    ...more,
+  }
+}
+
+export interface Scene {
+  readonly folder: string
+  /** Arc's files. */
+  readonly storage: string
+  /** Where backups are. */
+  readonly target: string
+  /** Lines of the log. */
+  readonly log: string[]
+  readonly settings: EngineSettings
+  /** Writes files below the storage root; content is the path itself unless it is given. */
+  put(...files: (string | [path: string, content: string | Buffer])[]): void
+  /** An operation's parts, all real but for the threads: their tasks run in this one. */
+  open(kind?: 'backup' | 'restore', backupId?: string): Run
+}
+
+/** A storage, a destination and a state in a folder of their own. */
+export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: string): Scene {
+  const folder = within ?? t.testdir({})
+  const [storage, target, statePath] = ['storage', 'backups', 'state'].map((name) => `${folder}/${name}`) as [
+    string,
+    string,
+    string,
+  ]
+  for (const path of [storage, target, statePath]) mkdirSync(path, { recursive: true })
+  const settings: EngineSettings = {
+    version: 'arc-backup/test',
+    statePath,
+    storagePath: storage,
+    includeConfig: false,
+    transfers: 4,
+    operationTimeoutMs: 60_000,
+    maxSkipped: 0.1,
+    excluded: [],
+    uncovered: [],
+    databases: [],
+    configFile: null,
+    checkConfiguration: () => {},
+    ...more,
+  }
+  const pool = poolHere({
+    stores: {
+      storage: { kind: 'local', root: storage },
+      [targetStoreName('local')]: { kind: 'local', root: target },
+      state: { kind: 'local', root: statePath },
+    },
+  })
+  const journal = new Journal(`${statePath}/journal.db`)
+  t.teardown(() => journal.close())
+  const log: string[] = []
+  const open: Scene['open'] = (operation = 'backup', backupId = newBackupId(new Date())) => {
+    const id = randomBytes(6).toString('hex')
+    const scratchFolder = `operations/${id}`
+    const scratch = new LocalStore(`${statePath}/${scratchFolder}`)
+    mkdirSync(scratch.url, { recursive: true })
+    const progress = new Progress()
+    const tracker = new Tracker({ operation, operationId: id, backupId, target: 'local', databases: null }, progress)
+    const inventory = new Inventory(`${scratch.url}/inventory.db`)
+    t.teardown(() => {
+      tracker.end('completed', null)
+      inventory.close()
+    })
+    return {
+      id,
+      backupId,
+      startedAt: new Date(),
+      settings,
+      storage: new LocalStore(storage),
+      target: new LocalStore(target),
+      targetStore: targetStoreName('local'),
+      uploads: `${scratch.url}/uploads.jsonl`,
+      scratch,
+      scratchFolder,
+      pool,
+      progress,
+      tracker,
+      inventory,
+      journal,
+      log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
+    }
+  }
+  const put: Scene['put'] = (...files) => {
+    for (const file of files) {
+      const [path, content] = typeof file === 'string' ? [file, file] : file
+      mkdirSync(dirname(`${storage}/${path}`), { recursive: true })
+      writeFileSync(`${storage}/${path}`, content)
+    }
+  }
+  return { folder, storage, target, log, settings, put, open }
+}
+
+/** The pool's tasks without its threads. */
+export function poolHere(data: TransferThreadData): Pool {
+  const run = taskRunner(data)
+  return {
+    workers: 2,
+    transfer: (task) => run(task) as Promise<TransferOutcome>,
+    list: async (task) => {
+      const outcome = (await run(task)) as ListOutcome
+      if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
+    metadata: (task) => runMetadataTask(task),
+    close: async () => {},
+  }
+}
