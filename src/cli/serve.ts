@@ -4,6 +4,8 @@ import { startService } from '../service.js'
 import { exitCodes } from './exit-code.js'
 
 const signals = ['SIGINT', 'SIGTERM'] as const
+/** Signals so close together (ms) are one: Ctrl-C under `npm start` comes from the terminal, and once more from npm, which passes it on. */
+const sameSignal = 500
 
 /** Serves until SIGINT or SIGTERM, and answers the exit code. A second signal ends the process at once. */
 export async function serve(config: Config): Promise<number> {
@@ -12,10 +14,10 @@ export async function serve(config: Config): Promise<number> {
   const stopped = new Promise<void>((resolve) => {
     stop = resolve
   })
-  let received = 0
+  let first: number | null = null
   const onSignal = (): void => {
-    received += 1
-    if (received > 1) process.exit(exitCodes.failed)
+    if (first !== null && performance.now() - first > sameSignal) process.exit(exitCodes.failed)
+    first ??= performance.now()
     stop()
   }
   for (const signal of signals) process.on(signal, onSignal)
