@@ -63,6 +63,11 @@ export class ServiceError extends Error {
   get status(): number {
     return table[this.code].status
   }
+
+  /** Can time alone heal this, so that trying again makes sense? */
+  get retry(): boolean {
+    return table[this.code].retry
+  }
 }
 
 /** An error as a plain value: what a worker thread or a database row can hold. */

@@ -60,6 +60,10 @@ export async function openStore(config: StoreConfig): Promise<Store> {
       const { LocalStore } = await import('./local.js')
       return new LocalStore(config.root)
     }
+    case 's3': {
+      const { S3Store } = await import('./s3.js')
+      return new S3Store(config)
+    }
     default:
       throw new Error(`stores of kind ${config.kind} are not here yet`)
   }

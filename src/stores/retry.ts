@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isServiceError, type ServiceError } from '../errors.js'
+
+/** The first pause is at most this long, each further one at most twice the one before (ms). */
+const firstPause = 200
+/** No two tries are further apart than this, unless the store asks for more (ms). */
+const longestPause = 10_000
+/** How often a pause looks up whether it is still wanted (ms). */
+const glance = 200
+
+export interface RetryOptions {
+  /** Ms without progress after which the last failure is final. */
+  readonly timeoutMs: number
+  /**
+   * What has moved so far, in any unit. The time starts again only when this passes the most it has been: what is sent again from its start is no
+   * progress, or a transfer that breaks at the same byte each time would never end.
+   */
+  readonly progressed?: () => number
+  /** Called before each pause; what it throws is final. */
+  readonly onRetry?: (failure: ServiceError, pauseMs: number) => void
+  /** Called now and then during a pause; what it throws is final. For a cancel. */
+  readonly check?: () => void
+}
+
+/**
+ * Does something until it succeeds, fails with a code that time can't heal (src/errors.ts), or has made no progress for `timeoutMs`. The only such layer: the SDKs' own are off.
+ * The pauses grow exponentially with full jitter, so that threads that were refused together don't come back together; `detail.retryAfterMs` of a failure is obeyed.
+ * @throws what `action` threw last
+ */
+export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
+  let most = options.progressed?.() ?? 0
+  let deadline = Date.now() + options.timeoutMs
+  for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
+    try {
+      return await action()
+    } catch (error) {
+      if (!isServiceError(error) || !error.retry) throw error
+      const now = options.progressed?.() ?? 0
+      if (now > most) {
+        most = now
+        deadline = Date.now() + options.timeoutMs
+        pause = firstPause
+      }
+      const left = deadline - Date.now()
+      const asked = typeof error.detail.retryAfterMs === 'number' ? error.detail.retryAfterMs : 0
+      if (left <= 0 || asked > left) throw error
+      const pauseMs = Math.min(Math.max(asked, Math.random() * pause), left)
+      options.onRetry?.(error, pauseMs)
+      await wait(pauseMs, options.check)
+    }
+  }
+}
+
+async function wait(ms: number, check: (() => void) | undefined): Promise<void> {
+  const end = Date.now() + ms
+  for (let left = ms; left > 0; left = end - Date.now()) {
+    await sleep(Math.min(left, glance))
+    check?.()
+  }
+}
