@@ -85,11 +85,12 @@ export class PartsUpload {
       const etag = await this.#complete()
       return { size: this.#moved, ...(etag !== undefined && { etag }) }
     } catch (error) {
+      this.#failed ??= { error }
       this.#stop.abort()
       await Promise.allSettled(this.#underWay)
       // The failure that led here is the one to tell; what can't be removed now is on the caller's record.
       await abort(this.#bucket, { path: this.#path, uploadId: this.#uploadId }, abortPatience).catch(() => {})
-      throw this.#failed ? this.#failed.error : error
+      throw this.#failed.error
     }
   }
 
