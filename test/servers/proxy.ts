@@ -18,6 +18,8 @@ export interface Plan {
   unavailableEvery?: number
   /** Seconds that those answers ask to wait. */
   retryAfter?: number
+  /** The first request whose head holds this text reaches the server, its answer does not reach the client. */
+  loseAnswerTo?: string
   /** Bytes a second from the client. */
   bytesPerSecond?: number
 }
@@ -50,6 +52,7 @@ export async function startProxy(t: Test, port: number, plan: Plan = {}): Promis
       }
     }
     let [sent, received] = [0, 0]
+    let loses = false
     const stalled = (): boolean =>
       sent > (plan.stallAfterSent ?? Number.POSITIVE_INFINITY) ||
       received > (plan.stallAfterReceived ?? Number.POSITIVE_INFINITY)
@@ -64,6 +67,10 @@ export async function startProxy(t: Test, port: number, plan: Plan = {}): Promis
       }
       const request = head.exec(String(bytes.subarray(0, 4096)))
       if (request) requests.push(`${request[1]} ${request[2]}`)
+      if (request && plan.loseAnswerTo !== undefined && `${request[1]} ${request[2]}`.includes(plan.loseAnswerTo)) {
+        delete plan.loseAnswerTo
+        loses = true
+      }
       if (request && plan.unavailableEvery && requests.length % plan.unavailableEvery === 0) {
         const wait = plan.retryAfter === undefined ? '' : `Retry-After: ${plan.retryAfter}\r\n`
         client.end(`HTTP/1.1 503 Service Unavailable\r\n${wait}Content-Length: 0\r\nConnection: close\r\n\r\n`)
@@ -76,6 +83,10 @@ export async function startProxy(t: Test, port: number, plan: Plan = {}): Promis
       const before = received
       received += bytes.length
       if (stalled()) return new Promise(() => {})
+      if (loses) {
+        end()
+        return undefined
+      }
       if (plan.cutAfterReceived !== undefined && received > plan.cutAfterReceived) {
         client.write(bytes.subarray(0, plan.cutAfterReceived - before), () => end())
         return undefined
