@@ -32,7 +32,7 @@ const longestName = 1024
 
 export interface BlobRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT'
-  /** Full name of the blob, with the store's prefix. */
+  /** Full name of the blob, with the store's prefix; '' for the container. */
   readonly name: string
   readonly query?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -46,7 +46,7 @@ export interface BlobRequest {
 export class AzureClient {
   /** `azure://account/container/prefix`. */
   readonly url: string
-  /** The SDK's client, for listings and batches. */
+  /** The SDK's client, for batches. */
   readonly container: ContainerClient
   readonly prefix: string
   readonly stallMs: number
@@ -129,7 +129,7 @@ export class AzureClient {
     const queries = [query, this.#query].filter(Boolean).join('&')
     const watch = new Watch(this.stallMs)
     const request = createPipelineRequest({
-      url: `${this.#base}/${path}${queries && `?${queries}`}`,
+      url: this.#base + (path && `/${path}`) + (queries && `?${queries}`),
       method,
       headers: createHttpHeaders({
         ...headers,

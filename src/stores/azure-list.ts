@@ -1,6 +1,7 @@
-import type { BlobItem } from '@azure/storage-blob'
 import { ServiceError } from '../errors.js'
 import type { AzureClient } from './azure-client.js'
+import { type Page, parsePage } from './azure-page.js'
+import { readWhole } from './azure-read.js'
 import { quote } from './path.js'
 import type { ListOptions, StoredFile } from './store.js'
 
@@ -9,14 +10,6 @@ const pageSize = 5000
 /** Folders asked for at once where there are several, to hide latency, and their page: what is held stays bounded. */
 const foldersAtOnce = 8
 const pageOfSeveral = 1000
-
-interface Page {
-  readonly blobs: readonly BlobItem[]
-  /** Full names ending in `/`; only of one level. */
-  readonly folders: readonly string[]
-  /** Where the next one begins. */
-  readonly next: string | undefined
-}
 
 interface Asked {
   readonly folder: string
@@ -67,26 +60,25 @@ async function* pagesFrom(
 ): AsyncGenerator<Page, void, undefined> {
   for (let page = first ?? (await readPage(client, ask)); ; page = await readPage(client, ask, page.next)) {
     yield page
-    if (!page.next) return
+    if (page.next === '') return
   }
 }
 
-async function readPage(client: AzureClient, { folder, level, size }: Asked, from?: string): Promise<Page> {
-  const prefix = client.prefix + (folder === '' ? '' : `${folder}/`)
-  const settings = { maxPageSize: size, ...(from !== undefined && { continuationToken: from }) }
-  return client.try('list', folder, () =>
-    client.deadline(async (abortSignal) => {
-      // With metadata, as only that tells a data lake's folders from empty files.
-      const options = { prefix, includeMetadata: true, abortSignal }
-      if (!level) {
-        const { value } = await client.container.listBlobsFlat(options).byPage(settings).next()
-        return { blobs: value.segment.blobItems, folders: [], next: value.continuationToken }
-      }
-      const { value } = await client.container.listBlobsByHierarchy('/', options).byPage(settings).next()
-      const folders = (value.segment.blobPrefixes ?? []).map(({ name }: { name: string }) => name)
-      return { blobs: value.segment.blobItems, folders, next: value.continuationToken }
-    }),
-  )
+async function readPage(client: AzureClient, { folder, level, size }: Asked, marker = ''): Promise<Page> {
+  const query = new URLSearchParams({
+    restype: 'container',
+    comp: 'list',
+    // Only metadata tells a data lake's folders from empty files.
+    include: 'metadata',
+    prefix: client.prefix + (folder === '' ? '' : `${folder}/`),
+    maxresults: `${size}`,
+    ...(level && { delimiter: '/' }),
+    ...(marker !== '' && { marker }),
+  })
+  return client.try('list', folder, async () => {
+    const response = await client.send({ method: 'GET', name: '', query: `${query}` })
+    return parsePage(`${await readWhole(response, client.place('list', folder), client.stallMs)}`)
+  })
 }
 
 function* entriesOf(
@@ -103,19 +95,11 @@ function* entriesOf(
     const folder = path !== '' && !path.endsWith('/')
     if (!exclude?.(folder ? `${path}/` : path)) yield { path, size: 0, mtimeNs: 0n, ...(folder && { folder }) }
   }
-  for (const { name, properties, metadata } of page.blobs) {
-    const size = properties.contentLength ?? 0
-    if (size === 0 && (name.endsWith('/') || metadata?.hdi_isfolder === 'true')) continue
+  for (const { name, size, mtimeNs, etag, isFolder } of page.blobs) {
     const path = name.slice(cut)
-    if (isLeftOut?.(path)) continue
+    if (isFolder || isLeftOut?.(path)) continue
     if (namesOnly) yield { path, size: 0, mtimeNs: 0n }
-    else
-      yield {
-        path,
-        size,
-        mtimeNs: BigInt(properties.lastModified.getTime()) * 1_000_000n,
-        etag: quotedTag(properties.etag),
-      }
+    else yield { path, size, mtimeNs, etag }
   }
 }
 
@@ -134,9 +118,4 @@ export function excludeWithFolders(exclude: (path: string) => boolean, from: num
     }
     return left || exclude(path)
   }
-}
-
-/** Listings show the tag bare, headers with quotes; conditions take the latter. */
-function quotedTag(tag: string): string {
-  return tag.startsWith('"') ? tag : `"${tag}"`
 }

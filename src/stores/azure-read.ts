@@ -51,6 +51,14 @@ export async function* receive(
   }
 }
 
+/** All bytes of an answer. */
+export async function readWhole(response: PipelineResponse, place: Place, stallMs: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const part of receive(response, place, stallMs)) parts.push(part)
+  const [only] = parts
+  return parts.length === 1 && only ? only : Buffer.concat(parts)
+}
+
 function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {
   return new ServiceError(code, `cannot ${verb} ${quote(path)} at ${url}: ${why}`, { verb, path })
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { isServiceError, ServiceError } from '../errors.js'
 import { type AzureClient, type BlobRequest, connect } from './azure-client.js'
 import { listBlobs } from './azure-list.js'
-import { receive, streamOf } from './azure-read.js'
+import { readWhole, streamOf } from './azure-read.js'
 import { removeBlobs } from './azure-remove.js'
 import { putBlob, putStream, type Uploaded } from './azure-upload.js'
 import type { AzureStoreConfig } from './open.js'
@@ -76,18 +76,13 @@ export class AzureStore implements Store {
     const request = getRequest(this.#client.nameOf(path), { version })
     const read = async (): Promise<Content> => {
       const response = await this.#client.send(request)
-      const parts: Buffer[] = []
-      let size = 0
-      for await (const part of receive(response, place, this.#client.stallMs)) {
-        parts.push(part)
-        size += part.length
-        if (size <= smallFile) continue
+      if (Number(response.headers.get('content-length')) > smallFile) {
+        streamOf(response, place, this.#client.stallMs).destroy()
         const message = `cannot read ${quote(path)} at ${this.url}: it has grown beyond ${smallFile} bytes`
         throw new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
       }
-      const [only] = parts
       return {
-        bytes: parts.length === 1 && only ? only : Buffer.concat(parts, size),
+        bytes: await readWhole(response, place, this.#client.stallMs),
         mtimeNs: nanoseconds(response.headers.get('last-modified')),
         etag: response.headers.get('etag') ?? '',
       }

@@ -56,7 +56,9 @@ export async function openStore(config: StoreConfig): Promise<Store> {
       const { AzureStore } = await import('./azure.js')
       return AzureStore.open(config)
     }
-    default:
-      throw new Error(`stores of kind ${config.kind} are not here yet`)
+    case 's3': {
+      const { S3Store } = await import('./s3.js')
+      return new S3Store(config)
+    }
   }
 }

