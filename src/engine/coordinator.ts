@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
 import { isBackupId, newBackupId } from '../format/backup-id.js'
@@ -23,6 +24,8 @@ import { abortUploads } from './uploads.js'
 
 /** How long the credential that began an operation may read its status after its end, in ms: a restore may have removed its token. */
 const statusGrace = 15 * 60 * 1000
+/** How long a caller waits for a backup's files to be removed (ms): Arc's own limit. */
+const deletePatience = 30_000
 
 export interface CoordinatorOptions {
   readonly settings: EngineSettings
@@ -132,7 +135,10 @@ export class Coordinator {
     })
   }
 
-  /** Resolves when the backup is gone for good from every list; its files are removed after that, under the slot. @throws BUSY, NOT_FOUND. */
+  /**
+   * Resolves when the backup and its files are gone; where those are so many that the caller would give up before, once it is gone for good from every list. The
+   * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND.
+   */
   async deleteBackup(id: string, from?: string): Promise<void> {
     const slot = this.#enter('delete')
     let removed = Promise.resolve()
@@ -144,6 +150,10 @@ export class Coordinator {
     } finally {
       void removed.then(() => this.#leave(slot))
     }
+    const patience = new AbortController()
+    const late = sleep(deletePatience, undefined, { signal: patience.signal }).catch(() => {})
+    await Promise.race([removed, late])
+    patience.abort()
   }
 
   async listBackups(): Promise<BackupList> {

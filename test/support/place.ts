@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import {
+  type _Object,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import type { ContainerClient } from '@azure/storage-blob'
+import type { Minio } from '../servers/minio.js'
+import { hashTree } from './tree.js'
+
+/** Where files live, as another client than ours sees it. */
+export interface Place {
+  put(path: string, content: Buffer): Promise<void>
+  remove(path: string): Promise<void>
+  /** SHA-256 (hex) of every file by its path. */
+  tree(): Promise<Record<string, string>>
+}
+
+export function folderPlace(root: string): Place {
+  return {
+    put: async (path, content) => {
+      mkdirSync(dirname(`${root}/${path}`), { recursive: true })
+      writeFileSync(`${root}/${path}`, content)
+    },
+    remove: async (path) => rmSync(`${root}/${path}`),
+    tree: async () => hashTree(root),
+  }
+}
+
+/** @param prefix '' or ending in `/` */
+export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Place {
+  const keys = async (): Promise<string[]> => {
+    const found: _Object[] = []
+    for (let ContinuationToken: string | undefined; ; ) {
+      const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, ContinuationToken }))
+      found.push(...(page.Contents ?? []))
+      ContinuationToken = page.NextContinuationToken
+      if (ContinuationToken === undefined) return found.map(({ Key = '' }) => Key)
+    }
+  }
+  return {
+    put: async (path, Body) => {
+      await client.send(new PutObjectCommand({ Bucket, Key: prefix + path, Body }))
+    },
+    remove: async (path) => {
+      await client.send(new DeleteObjectCommand({ Bucket, Key: prefix + path }))
+    },
+    tree: async () => {
+      const found: Record<string, string> = {}
+      for (const Key of await keys()) {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
+        found[Key.slice(prefix.length)] = sha256((await Body?.transformToByteArray()) ?? Buffer.alloc(0))
+      }
+      return found
+    },
+  }
+}
+
+/** @param prefix '' or ending in `/` */
+export function containerPlace(container: ContainerClient, prefix = ''): Place {
+  return {
+    put: async (path, content) => {
+      await container.getBlockBlobClient(prefix + path).uploadData(content)
+    },
+    remove: async (path) => {
+      await container.getBlockBlobClient(prefix + path).delete()
+    },
+    tree: async () => {
+      const found: Record<string, string> = {}
+      for await (const { name } of container.listBlobsFlat({ prefix })) {
+        found[name.slice(prefix.length)] = sha256(await container.getBlockBlobClient(name).downloadToBuffer())
+      }
+      return found
+    },
+  }
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
