@@ -91,6 +91,8 @@ export interface OperationStatus {
   readonly databases: readonly string[] | null
   /** Only for a restore. */
   readonly restore: RestoreStatus | null
+  /** How often it went on after an interruption. */
+  readonly resumes: number
   /** Milliseconds spent in each phase so far. */
   readonly phaseMs: Readonly<Partial<Record<Phase, number>>>
 }

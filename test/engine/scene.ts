@@ -65,6 +65,9 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     includeConfig: false,
     transfers: 4,
     operationTimeoutMs: 60_000,
+    onInterrupt: 'resume',
+    keepReplacedMs: 60_000,
+    lockTtlMs: 15_000,
     maxSkipped: 0.1,
     excluded: [],
     uncovered: [],
@@ -111,6 +114,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
       tracker,
       inventory,
       journal,
+      resumed: null,
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }
   }
