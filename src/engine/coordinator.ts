@@ -14,6 +14,7 @@ import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
 import type { BackupRequest, Caller, OperationKind, OperationStatus, RestoreRequest } from './operation.js'
+import { PlaceLocks } from './place-locks.js'
 import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
@@ -125,14 +126,20 @@ export class Coordinator {
    */
   async deleteBackup(id: string, from?: string): Promise<void> {
     const slot = this.#slots.enter('delete')
+    const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
     try {
       const target = await this.#holderOf(id, from)
-      removed = (await deleteBackup(target, this.#pool, id, this.#markDelete())).removed.catch((error: unknown) => {
+      const marker = this.#markDelete()
+      await locks.take(target, 'delete', marker.operation)
+      removed = (await deleteBackup(target, this.#pool, id, marker)).removed.catch((error: unknown) => {
         this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
       })
     } finally {
-      void removed.then(() => this.#slots.leave(slot))
+      removed = removed.then(async () => {
+        await locks.release()
+        this.#slots.leave(slot)
+      })
     }
     const patience = new AbortController()
     const late = sleep(deletePatience, undefined, { signal: patience.signal }).catch(() => {})
@@ -244,9 +251,12 @@ export class Coordinator {
       throw new ServiceError('REQUEST_INVALID', 'this restore has begun to change live files: it can only be resumed')
     }
     const slot = this.#slots.enter(interrupted.status.operation)
+    const locks = new PlaceLocks(this.#around, () => {})
     try {
+      await locks.takeFor(planAgain(this.#targets, interrupted), true)
       await discardOperation(this.#around, planAgain(this.#targets, interrupted), interrupted)
     } finally {
+      await locks.release()
       this.#slots.leave(slot)
     }
   }
@@ -263,11 +273,14 @@ export class Coordinator {
     const slot = this.#slots.enter(kind)
     try {
       const planned = await plan()
-      const execution = await execute(this.#around, planned, interrupted)
+      const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))
+      const locked = await locks.takeFor(planned, interrupted !== undefined)
+      const execution = await execute(this.#around, locked, interrupted)
       this.#current = execution
       this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')
-      void execution.ended.then(() => {
+      void execution.ended.then(async () => {
+        await locks.release()
         this.#current = null
         this.#slots.leave(slot)
       })
