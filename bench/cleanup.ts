@@ -13,20 +13,22 @@ export class Cleanup implements Owner {
   }
 }
 
-/** Runs a bench as a program: it ends non-zero when the bench throws, and leaves nothing behind. */
-export async function runBench(bench: (cleanup: Cleanup) => Promise<void>): Promise<never> {
+/** Runs a bench as a program: it ends non-zero when the bench throws or is told to stop, and leaves nothing behind either way. */
+export async function runBench(bench: (cleanup: Cleanup) => Promise<void>): Promise<void> {
   const cleanup = new Cleanup()
-  const end = async (code: number): Promise<never> => {
+  let ending = false
+  const end = async (code: number, failure?: unknown): Promise<void> => {
+    // What fails because it was stopped is no failure to tell.
+    if (ending) return
+    ending = true
+    if (failure !== undefined) console.error(`\n${failure instanceof Error ? failure.message : String(failure)}`)
     await cleanup.run()
     process.exit(code)
   }
   process.once('SIGINT', () => void end(130))
   process.once('SIGTERM', () => void end(143))
-  try {
-    await bench(cleanup)
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
-    return end(1)
-  }
-  return end(0)
+  await bench(cleanup).then(
+    () => end(0),
+    (error: unknown) => end(1, error),
+  )
 }
