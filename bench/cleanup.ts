@@ -8,6 +8,14 @@ export class Cleanup implements Owner {
     this.#actions.push(action)
   }
 
+  /** For a part of the bench: what it leaves is undone when it is over, or with the whole. */
+  async within(part: (own: Cleanup) => Promise<void>): Promise<void> {
+    const own = new Cleanup()
+    this.teardown(() => own.run())
+    await part(own)
+    await own.run()
+  }
+
   async run(): Promise<void> {
     for (let action = this.#actions.pop(); action; action = this.#actions.pop()) await action()
   }

@@ -44,7 +44,7 @@ async function measureLoad(cleanup: Cleanup): Promise<void> {
   const { store } = values
   const server = isStoreKind(store) ? await startStoreServer(cleanup, store, folder) : undefined
   if (!server && store !== 'local') throw new Error(`unknown store "${store}": expected local, minio or azurite`)
-  const remote = server && { target: (await server.place()).table(), server: server.pid }
+  const remote = server && { target: (await server.place()).table(), server: () => server.pid }
   const stage = await Stage.open(`${folder}/stage`, remote)
   cleanup.teardown(() => stage.close())
   const sender = fork(fileURLToPath(new URL('load-clients.js', import.meta.url)))

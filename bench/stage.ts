@@ -22,7 +22,7 @@ export interface StageOptions {
   /** Lines of a table for the place for backups; default: a folder. */
   readonly target?: string
   /** Process of the server that is behind it. */
-  readonly server?: number
+  readonly server?: () => number
   /** More lines of `[backup]`. */
   readonly settings?: string
 }
@@ -120,10 +120,7 @@ export class Stage {
     await client.call('GET', '/status')
     await this.#settle()
     resetPeakMemory(pid)
-    const cpu = (): readonly [ours: number, servers: number] => [
-      cpuSeconds(pid),
-      server === undefined ? 0 : cpuSeconds(server),
-    ]
+    const cpu = (): readonly [ours: number, servers: number] => [cpuSeconds(pid), server ? cpuSeconds(server()) : 0]
     const before = cpu()
     const began = performance.now()
     const started = await client.start(path, body)

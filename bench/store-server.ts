@@ -10,6 +10,8 @@ export interface StoreServer {
   readonly port: number
   /** Makes a bucket or container of its own. */
   place(): Promise<RemotePlace>
+  /** Gives back the room of what has been deleted; all places are empty afterwards. */
+  renew(): Promise<void>
 }
 
 export interface RemotePlace {
@@ -31,7 +33,7 @@ export async function startStoreServer(owner: Owner, kind: StoreKind, under: str
 async function startS3(owner: Owner, under: string): Promise<StoreServer> {
   const { startMinio } = await import('../test/servers/minio.js')
   const minio = await startMinio(owner, { under })
-  const { port, pid = 0, endpoint, credentials } = minio
+  const { port, endpoint, credentials } = minio
   const { accessKeyId, secretAccessKey } = credentials
   const place = async (): Promise<RemotePlace> => {
     const { bucket } = await minio.bucket()
@@ -52,7 +54,9 @@ s3_secret_key = "${secretAccessKey}"
     }
     return { table, rclone: { root: bucket, env } }
   }
-  return { kind: 'minio', pid, port, place }
+  // What is deleted there is gone at once.
+  const renew = async (): Promise<void> => {}
+  return { kind: 'minio', pid: minio.pid ?? 0, port, place, renew }
 }
 
 async function startAzure(owner: Owner, under: string): Promise<StoreServer> {
@@ -60,9 +64,11 @@ async function startAzure(owner: Owner, under: string): Promise<StoreServer> {
   owner.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { Azurite } = await import('../test/servers/azurite.js')
   const azurite = await Azurite.start(owner, folder)
-  const { port, pid = 0, endpoint, account, accountKey } = azurite
+  const { port, endpoint, account, accountKey } = azurite
+  const containers: string[] = []
   const place = async (): Promise<RemotePlace> => {
     const { containerName } = await azurite.container()
+    containers.push(containerName)
     const table = (through = port): string => `type = "azure"
 azure_container = "${containerName}"
 azure_account_name = "${account}"
@@ -77,5 +83,20 @@ azure_endpoint = "http://127.0.0.1:${through}/${account}"
     }
     return { table, rclone: { root: containerName, env } }
   }
-  return { kind: 'azurite', pid, port, place }
+  // It keeps the bytes of deleted blobs for ten minutes.
+  const renew = async (): Promise<void> => {
+    await azurite.kill()
+    rmSync(folder, { recursive: true, force: true })
+    await azurite.start()
+    for (const name of containers) await azurite.container(name)
+  }
+  return {
+    kind: 'azurite',
+    get pid() {
+      return azurite.pid ?? 0
+    },
+    port,
+    place,
+    renew,
+  }
 }
