@@ -28,9 +28,11 @@ export function reportLoad({ reports, delays, pairs, bytes }: Load): void {
   showAnswers(kinds)
   const worst = (pick: (delay: LoopDelay) => number): string => Math.max(...delays.map(pick)).toFixed(1)
   const [p50, p99, max] = [worst((delay) => delay.p50), worst((delay) => delay.p99), worst((delay) => delay.max)]
+  const [busy, waited] = [worst((delay) => delay.busy), worst((delay) => delay.waited * 100)]
   console.log(
     `\nevent loop late, the worst of ${delays.length} operations: p50 ${p50} ms, p99 ${p99} ms, longest ${max} ms`,
   )
+  console.log(`of that its own work at most ${busy} ms at a time; it waited for a core up to ${waited} % of the time`)
   const losses = showSpeed(pairs, bytes)
   const status = percentile(kinds.get('status')?.latencies ?? [], 0.99)
   const verdict = (reached: boolean): string => (reached ? 'reached' : 'MISSED')
