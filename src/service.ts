@@ -40,6 +40,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
       maxSkipped: backup.maxSkipped,
+      settlePasses: backup.settlePasses,
       excluded: config.excluded,
       uncovered: config.uncovered,
       databases: config.databases,

@@ -28,6 +28,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     warnings: status.warnings,
     ...(status.databases && { databases: status.databases }),
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
+    ...settledBody(status),
     ...restoreBody(status),
   }
 }
@@ -47,6 +48,12 @@ export function listBody({ backups, warnings, unreachable }: BackupList): Record
     }),
     ...(warnings.length > 0 && { warnings }),
   }
+}
+
+function settledBody({ settled }: OperationStatus): Record<string, unknown> {
+  if (!settled) return {}
+  const { passes, replacedFiles, consumedInputs } = settled
+  return { settled_passes: passes, replaced_files: replacedFiles, consumed_inputs_skipped: consumedInputs }
 }
 
 function restoreBody({ restore }: OperationStatus): Record<string, unknown> {

@@ -66,6 +66,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     transfers: 4,
     operationTimeoutMs: 60_000,
     maxSkipped: 0.1,
+    settlePasses: 5,
     excluded: [],
     uncovered: [],
     databases: [],

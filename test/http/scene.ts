@@ -36,6 +36,7 @@ export const running: OperationStatus = {
   warnings: [],
   skippedSample: [],
   databases: null,
+  settled: null,
   restore: null,
   phaseMs: { listing: 5 },
 }
