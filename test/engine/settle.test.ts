@@ -321,6 +321,22 @@ t.test(
   },
 )
 
+t.test('a job that begins while the backup settles is known before what it merged is counted', async (t) => {
+  const scene = openScene(t)
+  const inputs = [hour('a'), hour('b')]
+  scene.put(...inputs)
+  const run = during(scene.open(), {
+    settle: () => scene.put(hour('c')),
+    'settle partitions': (time) => {
+      if (time === 1) compact(scene, hour('b0_compacted'), inputs, { inputs: true, state: true })
+    },
+  })
+  t.equal(await runBackup(run, wholeBackup), 'completed')
+  const { files, manifest } = await backedUp(t, scene, run)
+  t.same(Object.keys(files).sort(), [state, hour('b0_compacted'), hour('c')].sort())
+  t.match(manifest, { settled_passes: 2, consumed_inputs_skipped: 2 })
+})
+
 t.test('a gap stays a gap; one that is gone, or can be read once its partition moved, is none', async (t) => {
   const scene = openScene(t, { maxSkipped: 1 })
   const [gap, gone, healed] = [hour('gap'), 'db/m/2026/01/03/00/gone.parquet', 'db/m/2026/01/04/00/healed.parquet']
