@@ -43,6 +43,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       keepReplacedMs: backup.keepReplacedMs,
       lockTtlMs: backup.lockTtlMs,
       maxSkipped: backup.maxSkipped,
+      settlePasses: backup.settlePasses,
       excluded: config.excluded,
       uncovered: config.uncovered,
       databases: config.databases,

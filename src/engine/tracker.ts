@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus } from './operation.js'
+import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus } from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -21,6 +21,7 @@ export class Tracker {
   skippedSample: readonly Gap[] = []
   readonly warnings: string[] = []
   restore: RestoreStatus | null = null
+  settled: SettledStatus | null = null
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
   /** Live files may have changed: who comes back must finish it. */
@@ -97,6 +98,7 @@ export class Tracker {
       skippedSample: this.skippedSample,
       restore: this.restore,
       resumes: this.#resumes,
+      settled: this.settled,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })
   }

@@ -36,6 +36,7 @@ export const running: OperationStatus = {
   warnings: [],
   skippedSample: [],
   databases: null,
+  settled: null,
   restore: null,
   resumes: 0,
   phaseMs: { listing: 5 },
