@@ -107,7 +107,7 @@ export async function transfer(task: TransferTask, store: (name: string) => Prom
 }
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
-function isSourceFailure(failure: Failure): boolean {
+export function isSourceFailure(failure: Failure): boolean {
   const codes = [
     'STORE_NOT_FOUND',
     'STORE_DENIED',

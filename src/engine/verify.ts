@@ -1,0 +1,57 @@
+import { isServiceError, ServiceError } from '../errors.js'
+import { backupPaths } from '../format/layout.js'
+import { Findings } from './findings.js'
+import type { Flaw, VerifyRequest } from './operation.js'
+import { PresentFiles } from './present-files.js'
+import type { Run } from './run.js'
+import { surveyBackup } from './survey.js'
+import type { Verdicts } from './verdicts.js'
+
+/**
+ * A verify, as a list of steps; it changes nothing at the target. Says `completed` only if nothing is wrong.
+ *
+ * @throws INTEGRITY where something is; the verdict is on record then. Anything else means that there is no verdict.
+ */
+export async function runVerify(
+  run: Run,
+  { level }: VerifyRequest,
+  verdicts: Pick<Verdicts, 'keep'>,
+): Promise<'completed'> {
+  const { tracker } = run
+  tracker.enter('reading')
+  const findings = new Findings(run, level)
+  const present = new PresentFiles(`${run.scratch.url}/present.db`)
+  try {
+    const { manifestSha256 } = await surveyBackup(run, present, findings)
+    if (level === 'quick') run.progress.add('files', tracker.totalFiles)
+    run.progress.check()
+    if (findings.count > 0) await refuseGone(run)
+    const verdict = findings.conclude()
+    const { backupId, id: operation } = run
+    const at = new Date().toISOString()
+    const target = tracker.snapshot().target
+    verdicts.keep({ backupId, target, manifest: manifestSha256, level, verdict, at, operation }, findings.file)
+  } finally {
+    present.close()
+  }
+  if (findings.count > 0) throw new ServiceError('INTEGRITY', `${run.backupId} is damaged: ${describe(run)}`)
+  return 'completed'
+}
+
+/** A backup that somebody deletes meanwhile is not damaged. */
+async function refuseGone(run: Run): Promise<void> {
+  try {
+    await run.target.stat(`${run.backupId}/${backupPaths.manifest}`)
+  } catch (error) {
+    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+    throw new ServiceError('NOT_FOUND', `${run.backupId} was deleted while it was verified`, { cause: error })
+  }
+}
+
+/** `2 files damaged, 1 file missing` */
+function describe({ tracker }: Run): string {
+  return Object.entries(tracker.verify?.flaws ?? {})
+    .filter(([, { files }]) => files > 0)
+    .map(([flaw, { files }]) => `${files} ${files === 1 ? 'file' : 'files'} ${flaw as Flaw}`)
+    .join(', ')
+}
