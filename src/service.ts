@@ -7,6 +7,7 @@ import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
 import { describeStore } from './config/overlap.js'
 import { reveal } from './config/reveal.js'
+import { parseConfig } from './config/source.js'
 import { Coordinator } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
 import { Targets } from './engine/targets.js'
@@ -48,6 +49,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       uncovered: config.uncovered,
       databases: config.databases,
       configFile: config.file,
+      parseConfiguration: (text) => void parseConfig(text, 'arc.toml'),
       checkConfiguration: checkConfigText,
     },
     storage: reveal(storage.store),

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { ServiceError } from '../errors.js'
@@ -187,6 +188,11 @@ export class Coordinator {
     return this.#live(entry)
   }
 
+  /** All that a verify found, a line of JSON each. @throws NOT_FOUND */
+  findings(id: string): Readable {
+    return this.#verifier.findings(this.operation(id).status)
+  }
+
   /** What runs changes too often to be written down each time. */
   #live(entry: JournalEntry): JournalEntry {
     const { operationId } = entry.status
@@ -206,10 +212,11 @@ export class Coordinator {
     this.#current?.progress.stop(reason)
   }
 
-  /** Stops the running operation at a client's wish. @throws NOT_FOUND when nothing runs, BUSY when it can't be stopped any more. */
-  cancel(): void {
+  /** Stops the running operation (the backup or restore, unless one is named) at a client's wish. @throws NOT_FOUND when it does not run, BUSY when it can't be stopped any more. */
+  cancel(id?: string): void {
+    if (id !== undefined && this.#verifier.cancel(id)) return
     const current = this.#current
-    if (!current) throw new ServiceError('NOT_FOUND', 'No operation is running')
+    if (!current || (id ?? current.id) !== current.id) throw new ServiceError('NOT_FOUND', 'No operation is running')
     if (current.tracker.switching) {
       throw new ServiceError('BUSY', 'Too late to cancel: the restored files are being put in place', {
         operation: 'restore',

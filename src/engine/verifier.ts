@@ -1,3 +1,5 @@
+import { createReadStream, existsSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
 import type { Started } from './coordinator.js'
 import { type Execution, execute, type Surroundings } from './execution.js'
@@ -67,6 +69,14 @@ export class Verifier {
   /** How the verify with this id stands, if it is the one that runs. */
   live(id: string): OperationStatus | undefined {
     return this.#current?.id === id ? this.#current.tracker.snapshot() : undefined
+  }
+
+  /** All that a verify found, a line of JSON each. @throws NOT_FOUND for what is no verify, has no verdict, or was followed by a later one */
+  findings({ operationId, verify }: OperationStatus): Readable {
+    const file = this.#verdicts.findingsOf(operationId)
+    if (existsSync(file)) return createReadStream(file)
+    if (verify?.verdict && verify.verdict !== 'damaged') return Readable.from([])
+    throw new ServiceError('NOT_FOUND', 'No findings of this operation are on record')
   }
 
   /** Asks the verify with this id to end; false where it is not the one that runs. */

@@ -63,6 +63,18 @@ export function createRouter(operations: Operations): Router<State> {
     ctx.body = { message: 'Discarded', operation_id: id }
   })
 
+  router.get(`${group}/operations/:id/findings`, async (ctx) => {
+    const findings = operations.findings(ctx.params.id ?? '')
+    ctx.type = 'application/x-ndjson'
+    ctx.body = findings
+  })
+
+  router.post(`${group}/operations/:id/cancel`, async (ctx) => {
+    operations.cancel(ctx.params.id)
+    ctx.status = 202
+    ctx.body = { message: 'Cancelling', status: 'running' }
+  })
+
   router.post(`${group}/cancel`, async (ctx) => {
     operations.cancel()
     ctx.status = 202

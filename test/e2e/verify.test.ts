@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { arcBackupId } from '../support/fixture.js'
@@ -28,10 +28,21 @@ async function scene(t: Test): Promise<Scene> {
   return { ...service, id: String(id), backup: `${service.folder}/data/backups/${id}`, verify }
 }
 
+function flipBit(path: string, bit: number): void {
+  const content = readFileSync(path)
+  content[bit >> 3] = (content[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+  writeFileSync(path, content)
+}
+
 const sound = { damaged_files: 0, missing_files: 0, unexpected_files: 0 }
 
 t.test('a sound backup', async (t) => {
-  const { call, verify, id } = await scene(t)
+  const { call, verify, id, folder } = await scene(t)
+  t.match(await verify(), { outcome: 'completed', level: 'full', verified: 'full', processed_files: 38, ...sound })
+  const deep = await verify({ level: 'deep' })
+  t.match(deep, { outcome: 'completed', verified: 'deep', ...sound, warnings: [] })
+  t.equal(deep.processed_bytes, deep.total_bytes)
+  t.ok(Number(deep.total_bytes) > 83_766, 'the data, and arc.db')
   t.match(await verify({ level: 'quick' }), {
     operation: 'verify',
     outcome: 'completed',
@@ -45,6 +56,7 @@ t.test('a sound backup', async (t) => {
   t.match(backups, [{ backup_id: id, verified: 'quick', verified_at: /^\d{4}-.*Z$/ }, { backup_id: arcBackupId }])
   t.notOk('verified' in (backups[1] ?? {}), 'nobody has verified the other one')
   t.match((await call('GET', '/status')).json, { operation: 'backup' }, "Arc's clients know of no verify")
+  t.same(readdirSync(`${folder}/data/arc-backup/operations`), [], 'nothing is left of it')
 })
 
 t.test('what is not there, what is too much, and what has another size', async (t) => {
@@ -70,7 +82,32 @@ t.test('what is not there, what is too much, and what has another size', async (
   t.match(ended.error, /1 file damaged, 1 file missing, 2 files unexpected/)
   t.match((await call('GET', '')).json, { backups: [{ backup_id: id, verified: 'damaged' }, {}] })
   const findings = `${folder}/data/arc-backup/findings/${ended.operation_id}.jsonl`
-  t.equal(readFileSync(findings, 'utf8').trim().split('\n').length, 4, 'all of them are on record')
+  const all = await call('GET', `/operations/${ended.operation_id}/findings`)
+  t.equal(all.headers.get('content-type'), 'application/x-ndjson')
+  const lines = all.text.trim().split('\n')
+  t.equal(lines.length, 4, 'all of them are on record')
+  t.match(JSON.parse(String(lines[0])), { flaw: 'missing', path: `data/${first?.path}` })
   t.match(await call('DELETE', `/${id}`), { status: 200 })
   t.notOk(existsSync(findings), 'and are gone with the backup')
+})
+
+t.test('a bit flipped in any file', async (t) => {
+  const { verify, backup } = await scene(t)
+  const list = JSON.parse(readFileSync(`${backup}/manifest-files.json`, 'utf8')) as Record<string, Json[]>
+  const data = list.files?.map(({ path }) => `data/${path}`) ?? []
+  const others = list.other_files?.map(({ path }) => String(path)) ?? []
+  t.equal(data.length + others.length, 38)
+  for (const path of [...data, ...others, 'manifest.json', 'manifest-files.json']) {
+    const whole = readFileSync(`${backup}/${path}`)
+    flipBit(`${backup}/${path}`, Math.floor(Math.random() * whole.length * 8))
+    const ended = await verify({ level: 'full' })
+    t.match(
+      ended,
+      { outcome: 'failed', verified: 'damaged', damaged_files: 1, missing_files: 0, unexpected_files: 0 },
+      path,
+    )
+    t.match(ended.damaged_sample, [{ path }])
+    writeFileSync(`${backup}/${path}`, whole)
+  }
+  t.match(await verify(), { outcome: 'completed', verified: 'full' })
 })

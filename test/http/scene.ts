@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { openAuthenticator } from '../../src/auth/authenticator.js'
@@ -110,6 +111,11 @@ export class Engine implements Operations {
     const [entry] = this.operations(1)
     if (entry?.status.operationId === id) return entry
     throw new ServiceError('NOT_FOUND', 'Operation not found')
+  }
+
+  findings(id: string) {
+    this.operation(id)
+    return Readable.from(['{"flaw":"missing"}\n'])
   }
 
   ready() {
