@@ -153,6 +153,7 @@ async function seal(
     warnings: [...tracker.warnings],
     sidecar,
   }
+  await run.confirmLocks()
   run.progress.check()
   const text = Buffer.from(serializeManifest(manifest))
   await run.target.write(`${run.backupId}/${backupPaths.manifest}`, Readable.from([text]), {

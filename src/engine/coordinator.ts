@@ -21,6 +21,7 @@ import type {
   RestoreRequest,
   VerifyRequest,
 } from './operation.js'
+import { PlaceLocks } from './place-locks.js'
 import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
@@ -138,17 +139,23 @@ export class Coordinator {
    */
   async deleteBackup(id: string, from?: string): Promise<void> {
     const slot = this.#slots.enter('delete')
+    const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
     try {
       const target = await this.#targets.holderOf(id, from)
+      const marker = this.#markDelete()
+      await locks.take(target, 'delete', marker.operation)
       this.#verifier.refuseDelete(id, target.name)
-      const deletion = await deleteBackup(target, this.#pool, id, this.#markDelete())
+      const deletion = await deleteBackup(target, this.#pool, id, marker)
       this.#verdicts.forget(id, target.name)
       removed = deletion.removed.catch((error: unknown) => {
         this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
       })
     } finally {
-      void removed.then(() => this.#slots.leave(slot))
+      removed = removed.then(async () => {
+        await locks.release()
+        this.#slots.leave(slot)
+      })
     }
     const patience = new AbortController()
     const late = sleep(deletePatience, undefined, { signal: patience.signal }).catch(() => {})
@@ -273,9 +280,12 @@ export class Coordinator {
       throw new ServiceError('REQUEST_INVALID', 'this restore has begun to change live files: it can only be resumed')
     }
     const slot = this.#slots.enter(interrupted.status.operation)
+    const locks = new PlaceLocks(this.#around, () => {})
     try {
+      await locks.takeFor(planAgain(this.#targets, interrupted), true)
       await discardOperation(this.#around, planAgain(this.#targets, interrupted), interrupted)
     } finally {
+      await locks.release()
       this.#slots.leave(slot)
     }
   }
@@ -292,11 +302,14 @@ export class Coordinator {
     const slot = this.#slots.enter(kind)
     try {
       const planned = await plan()
-      const execution = await execute(this.#around, planned, interrupted)
+      const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))
+      const locked = await locks.takeFor(planned, interrupted !== undefined)
+      const execution = await execute(this.#around, locked, interrupted)
       this.#current = execution
       this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')
-      void execution.ended.then(() => {
+      void execution.ended.then(async () => {
+        await locks.release()
         this.#current = null
         this.#slots.leave(slot)
       })

@@ -38,6 +38,8 @@ export interface Plan {
   readonly request: BackupRequest | RestoreRequest | VerifyRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
+  /** @throws LOCK_LOST */
+  readonly confirmLocks?: () => Promise<void>
 }
 
 /** An operation that runs, or ran last. */
@@ -74,7 +76,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
 
 export async function openRun(
   { settings, storage, pool, journal, log }: Surroundings,
-  { id, kind, backupId, target, request }: Plan,
+  { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
   const scratchFolder = `operations/${id}`
@@ -109,6 +111,7 @@ export async function openRun(
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
     log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
+    confirmLocks,
   }
 }
 

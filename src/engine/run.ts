@@ -74,6 +74,8 @@ export interface Run {
   /** Null for an operation that runs for the first time. */
   readonly resumed: Resumed | null
   readonly log: Logger
+  /** Are the places that it writes to still its own? Asked before a commit. @throws LOCK_LOST */
+  readonly confirmLocks: () => Promise<void>
 }
 
 /** Names of the stores in the pool, beside `target:<name>` for each place for backups. */

@@ -31,6 +31,7 @@ export async function beginSwitch(run: Run, record: SwitchRecord): Promise<void>
   await writeFile(`${scratch.url}/${file}`, JSON.stringify(written), { mode: 0o600 })
   inventory.flush()
   await scratch.sync?.()
+  await run.confirmLocks()
   journal.beginSwitch(run.id)
   tracker.begun = true
   // One by one, there is no state to protect from a cancel: each file is whole, old or new.

@@ -116,6 +116,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
       inventory,
       journal,
       resumed: null,
+      confirmLocks: async () => {},
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }
   }
