@@ -27,7 +27,7 @@ function prepare(t: Test) {
 
 t.test('help, for each command', async (t) => {
   const { run } = prepare(t)
-  for (const command of ['serve', 'backup', 'restore', 'list', 'show', 'delete', 'status']) {
+  for (const command of ['serve', 'backup', 'restore', 'verify', 'list', 'show', 'delete', 'status']) {
     const { code, out, err } = await run([command, '--help'])
     t.same([code, err], [0, ''], command)
     t.match(out, new RegExp(`^Usage: arc-backup ${command} `))

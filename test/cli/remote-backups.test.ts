@@ -74,8 +74,11 @@ t.test('an answer that is none', async (t) => {
 
 t.test("Arc's own answers name no backup where it is new", async (t) => {
   const url = await answerWith(t, (_, response) => response.writeHead(202).end('{"status":"running"}'))
-  t.same(await remoteBackups(url, 'x').startBackup({}), { backupId: '' })
-  t.same(await remoteBackups(url, 'x').startRestore({ backup_id: arcBackupId }), { backupId: arcBackupId })
+  t.same(await remoteBackups(url, 'x').startBackup({}), { backupId: '', operationId: '' })
+  t.same(await remoteBackups(url, 'x').startRestore({ backup_id: arcBackupId }), {
+    backupId: arcBackupId,
+    operationId: '',
+  })
 })
 
 t.test('what is sent', async (t) => {
