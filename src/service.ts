@@ -50,6 +50,7 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
       keepReplacedMs: backup.keepReplacedMs,
       lockTtlMs: backup.lockTtlMs,
       maxSkipped: backup.maxSkipped,
+      settlePasses: backup.settlePasses,
       excluded: config.excluded,
       uncovered: config.uncovered,
       databases: config.databases,

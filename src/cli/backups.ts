@@ -17,5 +17,13 @@ export interface Backups {
   findingsOf(operationId: string): string
   /** Asks the running operation to end: the backup or restore, unless one is named. */
   cancel(operationId?: string): Promise<void>
+  /** Goes on with an interrupted operation. */
+  resume(operation: string): Promise<{ backupId: string }>
+  /** Gives an interrupted operation up and removes what it left. */
+  discard(operation: string): Promise<void>
+  /** Removes what operations that have ended left; only on the files themselves. */
+  sweep(dryRun: boolean): Promise<Body>
+  /** Puts back what a restore moved aside; only on the files themselves. */
+  undo(operation: string): Promise<Body>
   close(): Promise<void>
 }

@@ -66,11 +66,27 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
-    operation: (id) => call('GET', `/operations/${encodeURIComponent(id)}`),
+    operation: (id) => call('GET', operationPath(id)),
     findingsOf: (id) => `${new URL(`api/v1/backup/operations/${id}/findings`, base)}`,
-    cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `/operations/${id}/cancel`)),
+    cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `${operationPath(id)}/cancel`)),
+    resume: (operation) => start(`${operationPath(operation)}/resume`, {}),
+    discard: async (operation) => void (await call('POST', `${operationPath(operation)}/discard`)),
+    sweep: async () => refuseRemote('sweep'),
+    undo: async () => refuseRemote('undo'),
     close: async () => {},
   }
+}
+
+function operationPath(id: string): string {
+  if (/^[0-9a-f]{12}$/.test(id)) return `/operations/${id}`
+  throw new ServiceError(
+    'REQUEST_INVALID',
+    `${JSON.stringify(id.slice(0, 40))} is no operation's id: expected 12 hex digits`,
+  )
+}
+
+function refuseRemote(command: string): never {
+  throw new ServiceError('REQUEST_INVALID', `${command} works on the files themselves, not with --url`)
 }
 
 function pathOf(id: string, target: string | undefined): string {

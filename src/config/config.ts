@@ -138,6 +138,8 @@ export interface Config {
     readonly transfers: number | null
     /** Share of files (0..1) that may be skipped. */
     readonly maxSkipped: number
+    /** Listings after the copy until which no partition may lose or replace files any more. */
+    readonly settlePasses: number
   }
   /** Absolute paths of files and folders inside the storage root that no backup holds: local targets, state, WAL, Raft, compaction, `arc.db*`. */
   readonly excluded: readonly string[]

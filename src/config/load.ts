@@ -68,6 +68,7 @@ export function loadConfig(options: LoadOptions = {}): Config {
       workers: settings['backup.workers'],
       transfers: settings['backup.transfers'] ?? null,
       maxSkipped: settings['backup.max_skipped'],
+      settlePasses: settings['backup.settle_passes'],
     },
     excluded: excludedFrom(values, toPath, storage.localPath, targets, statePath, databases),
     uncovered: uncoveredBy(values, env, toPath, storage.localPath),

@@ -96,6 +96,7 @@ export const settings = z.object({
   'backup.workers': integer(1, mostWorkers).default(Math.min(availableParallelism(), mostWorkers)),
   'backup.state_path': place().default('./data/arc-backup'),
   'backup.max_skipped': percentage().default(0.1),
+  'backup.settle_passes': integer(1, 100).default(5),
   'backup.allow_unauthenticated': flag().default(false),
 })
 

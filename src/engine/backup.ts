@@ -10,10 +10,11 @@ import { completeListing, Listing } from './chunks.js'
 import { type CopyPlan, copyFiles } from './copy-files.js'
 import { Earlier } from './earlier.js'
 import { staysInterrupted } from './execution.js'
-import { listSource } from './list-source.js'
+import { checkSource, listSource } from './list-source.js'
 import { markBackup, unmarkBackup } from './mark.js'
 import type { BackupRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
+import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
 
@@ -31,6 +32,8 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     await copyData(run, request, census)
     await checkSource(run)
     await lookAgain(run, census)
+    await settlePartitions(run, request.databases, census, (after) => copyMore(run, census, after))
+    run.tracker.totalFiles -= run.inventory.forgetVanished()
     judgeGaps(run)
     // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
     const synced = settle(run.target.sync?.())
@@ -80,15 +83,9 @@ function dataPlan(run: Run, census: Census): CopyPlan {
   }
 }
 
-/** A source that is gone as a whole looks like one with many vanished folders and files, and so does the empty folder that a file system was mounted on. */
-async function checkSource(run: Run): Promise<void> {
-  for await (const _ of run.storage.list('', { depth: 1 })) return
-  const { totalFiles } = run.tracker
-  if (totalFiles === 0) return
-  throw new ServiceError(
-    'STORE_NOT_FOUND',
-    `cannot read ${run.storage.url}: it is empty now and had ${totalFiles} files when it was listed`,
-  )
+/** What was put into the inventory after the batch `after`. */
+async function copyMore(run: Run, census: Census, after: number): Promise<void> {
+  await copyFiles(run, completeListing(), dataPlan(run, census), after)
 }
 
 /** Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. */
@@ -97,13 +94,11 @@ async function lookAgain(run: Run, census: Census): Promise<void> {
   let last = 0
   const firstAgain = run.inventory.lastBatch()
   for (let page = run.inventory.failures(perPage); page.length > 0; page = run.inventory.failures(perPage, last)) {
-    for (const batch of packBatches(page.map(({ path, size }) => ({ path, size, mtimeNs: 0n }))))
-      run.inventory.add(batch)
+    for (const batch of packBatches(page)) run.inventory.add(batch)
     last = page.at(-1)?.id ?? last
   }
   run.inventory.forgetFailures(last)
-  await copyFiles(run, completeListing(), dataPlan(run, census), firstAgain)
-  run.tracker.totalFiles -= run.inventory.forgetVanished()
+  await copyMore(run, census, firstAgain)
 }
 
 /** Arc's rule: more than `max_skipped` of the files unreadable means a degraded source, not a backup with a few gaps. */
@@ -143,6 +138,9 @@ async function seal(
     created_at: formatTime(run.startedAt),
     backup_type: 'full',
     ...census.totals(),
+    settled_passes: tracker.settled?.passes,
+    replaced_files: tracker.settled?.replacedFiles,
+    consumed_inputs_skipped: tracker.settled?.consumedInputs,
     skipped_files: tracker.skippedFiles,
     skipped_sample: tracker.skippedSample.map(({ path }) => path),
     has_metadata: captured.some(({ name }) => name === 'arc'),

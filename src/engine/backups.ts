@@ -4,6 +4,7 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, readManifest } from '../format/manifest.js'
+import { readTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
 
 /** A manifest is read whole, so its size is bounded. */
@@ -35,6 +36,7 @@ export async function findManifest(target: Store, id: string): Promise<FoundMani
     const parts: Buffer[] = []
     for await (const part of await target.read(path)) parts.push(part as Buffer)
     const content = Buffer.concat(parts)
+    if (readTombstone(content) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
     const manifest = readManifest(content)
     if (manifest.backup_id === id) return { manifest, sha256: hash('sha256', content, 'hex') }
     throw new ServiceError(

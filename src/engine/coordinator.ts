@@ -27,7 +27,9 @@ import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
+import { type Swept, sweep } from './sweep.js'
 import { type BackupList, type TargetConfig, Targets } from './targets.js'
+import { type Undone, undo } from './undo.js'
 import { Verdicts } from './verdicts.js'
 import { Verifier } from './verifier.js'
 
@@ -133,7 +135,7 @@ export class Coordinator {
    * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND.
    */
   async deleteBackup(id: string, from?: string): Promise<void> {
-    const slot = this.#slots.enter('delete')
+    const slot = await this.#slots.enterAfterSweep('delete')
     const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
     try {
@@ -260,6 +262,8 @@ export class Coordinator {
         this.#options.log.error({ operation_id: status.operationId, err: error }, 'cannot take up what was interrupted')
       }
     }
+    // Somebody was faster: the next start sweeps too.
+    if (!this.#slots.taken) await this.sweep(false)
   }
 
   /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it can't be resumed */
@@ -274,11 +278,35 @@ export class Coordinator {
     if (interrupted.switching) {
       throw new ServiceError('REQUEST_INVALID', 'this restore has begun to change live files: it can only be resumed')
     }
-    const slot = this.#slots.enter(interrupted.status.operation)
+    const slot = await this.#slots.enterAfterSweep(interrupted.status.operation)
     const locks = new PlaceLocks(this.#around, () => {})
     try {
       await locks.takeFor(planAgain(this.#targets, interrupted), true)
       await discardOperation(this.#around, planAgain(this.#targets, interrupted), interrupted)
+    } finally {
+      await locks.release()
+      this.#slots.leave(slot)
+    }
+  }
+
+  /** Removes what operations that have ended left. @throws BUSY */
+  async sweep(dryRun: boolean): Promise<Swept[]> {
+    const slot = this.#slots.enter('sweep')
+    try {
+      return await sweep(this.#around, this.#targets.all, dryRun)
+    } finally {
+      this.#slots.leave(slot)
+    }
+  }
+
+  /** Puts back what a restore in mode `replace` moved aside. @throws BUSY, NOT_FOUND, REQUEST_INVALID */
+  async undo(id: string): Promise<Undone> {
+    this.operation(id)
+    const slot = await this.#slots.enterAfterSweep('restore')
+    const locks = new PlaceLocks(this.#around, () => {})
+    try {
+      await locks.takeStorage('undo', id)
+      return await undo(this.#around, id)
     } finally {
       await locks.release()
       this.#slots.leave(slot)
@@ -294,7 +322,7 @@ export class Coordinator {
   }
 
   async #take(kind: OperationKind, plan: () => Promise<Plan>, interrupted?: Interrupted): Promise<Started> {
-    const slot = this.#slots.enter(kind)
+    const slot = await this.#slots.enterAfterSweep(kind)
     try {
       const planned = await plan()
       const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))

@@ -26,6 +26,8 @@ export interface EngineSettings {
   readonly lockTtlMs: number
   /** Share (0..1) of the files that a backup may skip. */
   readonly maxSkipped: number
+  /** Listings after the copy until which every partition must have stood still. */
+  readonly settlePasses: number
   /** Absolute paths that no backup holds. */
   readonly excluded: readonly string[]
   /** What no backup holds, as sentences for the manifest. */

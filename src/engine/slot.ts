@@ -35,6 +35,12 @@ export class Slots {
     return slot
   }
 
+  /** The same for a client, who can't know of a sweep and is not to be refused for one. */
+  async enterAfterSweep(kind: Slot['kind']): Promise<Slot> {
+    while (this.#taken?.kind === 'sweep') await this.#taken.ended
+    return this.enter(kind)
+  }
+
   leave(slot: Slot): void {
     this.#taken = null
     slot.free()
@@ -48,6 +54,10 @@ export class Slots {
   /** Nobody gets in any more. */
   close(): void {
     this.#closed = true
+  }
+
+  get taken(): boolean {
+    return this.#taken !== null || this.#closed
   }
 
   get closed(): boolean {

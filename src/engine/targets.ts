@@ -56,6 +56,10 @@ export class Targets {
     throw new ServiceError('REQUEST_INVALID', `unknown target ${JSON.stringify(name.slice(0, 80))}: expected ${known}`)
   }
 
+  get all(): readonly Target[] {
+    return this.#targets
+  }
+
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */
   async list(log: Logger, verdicts: Pick<Verdicts, 'of'>): Promise<BackupList> {
     const answers = await Promise.all(

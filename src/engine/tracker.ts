@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, VerifyStatus } from './operation.js'
+import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus, VerifyStatus } from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -21,6 +21,7 @@ export class Tracker {
   skippedSample: readonly Gap[] = []
   readonly warnings: string[] = []
   restore: RestoreStatus | null = null
+  settled: SettledStatus | null = null
   verify: VerifyStatus | null = null
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
@@ -103,6 +104,7 @@ export class Tracker {
       restore: this.restore,
       verify: this.verify,
       resumes: this.#resumes,
+      settled: this.settled,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })
   }

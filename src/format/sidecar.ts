@@ -92,6 +92,26 @@ export class SidecarWriter {
   }
 }
 
+/** What an entry that was taken out said. */
+export type CutEntry = Pick<SidecarFile, 'path' | 'size_bytes'> & Partial<Pick<SidecarFile, 'database' | 'measurement'>>
+
+/** Takes entries out of a text that `SidecarWriter` made from a first entry on. */
+export function cutEntries(text: string, isOut: (path: string) => boolean): { rest: string; cut: CutEntry[] } {
+  if (text === '') return { rest: '', cut: [] }
+  const cut: CutEntry[] = []
+  // One entry a line, and JSON has no line breaks of its own.
+  const kept = text
+    .slice(1)
+    .split(',\n')
+    .filter((line) => {
+      const entry = JSON.parse(line) as CutEntry
+      if (!isOut(entry.path)) return true
+      cut.push(entry)
+      return false
+    })
+  return { rest: kept.length === 0 ? '' : `\n${kept.join(',\n')}`, cut }
+}
+
 function timeField(key: string, time: string | null): string {
   return time === null ? '' : `,"${key}":"${time}"`
 }

@@ -29,6 +29,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.resumes > 0 && { resumes: status.resumes }),
     ...(status.databases && { databases: status.databases }),
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
+    ...settledBody(status),
     ...restoreBody(status),
     ...verifyBody(status),
   }
@@ -49,6 +50,12 @@ export function listBody({ backups, warnings, unreachable }: BackupList): Record
     }),
     ...(warnings.length > 0 && { warnings }),
   }
+}
+
+function settledBody({ settled }: OperationStatus): Record<string, unknown> {
+  if (!settled) return {}
+  const { passes, replacedFiles, consumedInputs } = settled
+  return { settled_passes: passes, replaced_files: replacedFiles, consumed_inputs_skipped: consumedInputs }
 }
 
 function restoreBody({ restore }: OperationStatus): Record<string, unknown> {

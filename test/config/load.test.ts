@@ -49,6 +49,7 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       transfers: null,
       workers: Math.min(availableParallelism(), 256),
       maxSkipped: 0.1,
+      settlePasses: 5,
     },
     excluded: [],
     uncovered: ['rows that Arc still holds in its buffers are in no backup until Arc has written them to files'],
@@ -89,6 +90,7 @@ workers = 3
 transfers = 12
 state_path = "/c"
 max_skipped = "2.5%"
+settle_passes = 7
 `,
   })
   const config = loadConfig({ cwd, env: {} })
@@ -108,6 +110,7 @@ max_skipped = "2.5%"
       workers: 3,
       transfers: 12,
       maxSkipped: 0.025,
+      settlePasses: 7,
     },
   })
   t.equal(config.auth.bootstrapToken?.reveal(), '0123456789abcdef0123456789abcdef')

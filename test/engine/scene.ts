@@ -69,6 +69,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     keepReplacedMs: 60_000,
     lockTtlMs: 15_000,
     maxSkipped: 0.1,
+    settlePasses: 5,
     excluded: [],
     uncovered: [],
     databases: [],

@@ -43,6 +43,7 @@ export const running: OperationStatus = {
   warnings: [],
   skippedSample: [],
   databases: null,
+  settled: null,
   restore: null,
   verify: null,
   resumes: 0,
