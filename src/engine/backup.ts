@@ -1,14 +1,17 @@
 import { Readable } from 'node:stream'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
-import { packBatches } from './batch.js'
+import { type Batch, packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
 import { completeListing, Listing } from './chunks.js'
 import { type CopyPlan, copyFiles } from './copy-files.js'
+import { Earlier } from './earlier.js'
+import { staysInterrupted } from './execution.js'
 import { checkSource, listSource } from './list-source.js'
+import { markBackup, unmarkBackup } from './mark.js'
 import type { BackupRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
 import { settlePartitions } from './settle.js'
@@ -25,6 +28,7 @@ const perPage = 256
 export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
   try {
     const census = new Census()
+    await markBackup(run, 'backup')
     await copyData(run, request, census)
     await checkSource(run)
     await lookAgain(run, census)
@@ -40,19 +44,25 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     run.progress.check()
     run.tracker.enter('sealing')
     await seal(run, request, census, captured, synced)
-    return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
   } catch (error) {
-    await removeDebris(run)
+    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await removeDebris(run)
     throw error
   }
+  await unmarkBackup(run)
+  return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
 }
 
 /** Lists the source and copies what is listed so far, both at once. */
 async function copyData(run: Run, request: BackupRequest, census: Census): Promise<void> {
   run.tracker.enter('listing')
   for (const sentence of run.settings.uncovered) run.tracker.warn(sentence)
+  const earlier = await Earlier.open(run, census)
   const listing = new Listing()
-  const listed = listSource(run, listing, request.databases).then(() => run.tracker.enter('copying'))
+  const admit = earlier && ((batch: Batch) => earlier.admit(batch))
+  const listed = listSource(run, listing, request.databases, admit).then(async () => {
+    if (run.tracker.totalsKnown) await earlier?.end()
+    run.tracker.enter('copying')
+  })
   try {
     await copyFiles(run, listing, dataPlan(run, census))
   } finally {
@@ -141,6 +151,7 @@ async function seal(
     warnings: [...tracker.warnings],
     sidecar,
   }
+  await run.confirmLocks()
   run.progress.check()
   const text = Buffer.from(serializeManifest(manifest))
   await run.target.write(`${run.backupId}/${backupPaths.manifest}`, Readable.from([text]), {

@@ -82,6 +82,13 @@ export class Inventory {
     this.#insert.run(paths, bytes(sizes), bytes(mtimesNs), bytes(sha256), bytes(done), etags)
   }
 
+  /** Files that need not be copied, with their lines for the sidecar. */
+  addDone(batch: Batch, { files, others }: { files: string; others: string }): void {
+    this.add(batch)
+    const done = new Uint8Array(batch.sizes.length).fill(1)
+    this.#record.run(bytes(done), files, others, this.lastBatch())
+  }
+
   /** The batch after `after` in the order of their ids, or undefined where there is none yet. */
   next(after: number): StoredBatch | undefined {
     const row = this.#next.get(after) as Row | undefined
@@ -197,6 +204,11 @@ export class Inventory {
     this.#db.transaction(() => {
       for (const batch of this.batches()) for (const path of pathsOf(batch)) insert.run(path)
     })()
+  }
+
+  /** On stable storage when the file system is synced next: a switch that was interrupted is finished from here. */
+  flush(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
   }
 
   close(): void {

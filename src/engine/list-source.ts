@@ -15,13 +15,22 @@ const filesPerPage = 1000
 /** Space that is left alone for the sidecar, the manifest and `arc.db`, in bytes. */
 const reserve = 16 << 20
 
-/** Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one. */
-export async function listSource(run: Run, listing: Listing, databases: readonly string[] | undefined): Promise<void> {
+/**
+ * Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one.
+ *
+ * @param admit takes out of a batch what need not be copied
+ */
+export async function listSource(
+  run: Run,
+  listing: Listing,
+  databases: readonly string[] | undefined,
+  admit: ((batch: Batch) => Promise<Batch[]>) | null = null,
+): Promise<void> {
   try {
     let checkedAt = 0
     let needed = 0
     await walkSource(run, databases, false, async (batch) => {
-      run.inventory.add(batch)
+      for (const fresh of admit ? await admit(batch) : [batch]) run.inventory.add(fresh)
       for (const size of batch.sizes) {
         run.tracker.totalBytes += size
         needed += allocated(size)

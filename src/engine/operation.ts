@@ -94,6 +94,8 @@ export interface OperationStatus {
   readonly settled: SettledStatus | null
   /** Only for a restore. */
   readonly restore: RestoreStatus | null
+  /** How often it went on after an interruption. */
+  readonly resumes: number
   /** Milliseconds spent in each phase so far. */
   readonly phaseMs: Readonly<Partial<Record<Phase, number>>>
 }

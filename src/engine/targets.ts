@@ -10,11 +10,14 @@ import { listManifests, loadManifest } from './backups.js'
 export interface TargetConfig {
   readonly name: string
   readonly store: StoreConfig
+  readonly locked: boolean
 }
 
 export interface Target {
   readonly name: string
   readonly store: Store
+  /** Is a lock taken before anything is written there? */
+  readonly locked: boolean
 }
 
 export interface BackupList {
@@ -39,7 +42,7 @@ export class Targets {
   }
 
   static async open(configs: readonly TargetConfig[], defaultName: string): Promise<Targets> {
-    const opened = configs.map(async ({ name, store }) => ({ name, store: await openStore(store) }))
+    const opened = configs.map(async ({ store, ...config }) => ({ ...config, store: await openStore(store) }))
     return new Targets(await Promise.all(opened), defaultName)
   }
 

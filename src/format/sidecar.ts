@@ -25,6 +25,7 @@ export interface SidecarOther {
   readonly sha256: string
   readonly size_bytes: number
   readonly source_mtime_ns?: string
+  readonly source_etag?: string
 }
 
 /** An entry as it was read, whoever wrote it: `files` have storage paths, `other_files` paths relative to the backup's folder. */

@@ -26,6 +26,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     bytes_per_second: status.bytesPerSecond,
     eta_seconds: status.etaSeconds,
     warnings: status.warnings,
+    ...(status.resumes > 0 && { resumes: status.resumes }),
     ...(status.databases && { databases: status.databases }),
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
     ...settledBody(status),
@@ -34,8 +35,8 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
 }
 
 /** An operation on record: its status, who asked, and for what. */
-export function operationBody({ status, request, caller }: JournalEntry): Record<string, unknown> {
-  return { ...statusBody(status), requested_by: caller, request }
+export function operationBody({ status, request, caller, resumable }: JournalEntry): Record<string, unknown> {
+  return { ...statusBody(status), resumable, requested_by: caller, request }
 }
 
 export function listBody({ backups, warnings, unreachable }: BackupList): Record<string, unknown> {

@@ -250,7 +250,7 @@ t.test('a default can be refused too, and each key once', async (t) => {
 t.test('the defaults are what the schema takes', async (t) => {
   for (const key of keys) {
     const value = new Values(null, {}).settings[key]
-    if (value === undefined || /operation_timeout|retry_timeout|stall_timeout|max_skipped/.test(key)) continue
+    if (value === undefined || /_timeout$|keep_replaced|lock_ttl|max_skipped/.test(key)) continue
     t.ok(settings.shape[key].safeParse(value).success, key)
   }
 })
