@@ -58,7 +58,7 @@ export function eachInPartition(
   }
 }
 
-/** A string of its own: V8 keeps a part of a string by keeping the whole, which here is the text of a batch, 200 times as long. */
+/** A string of its own: V8 keeps a part of a string by keeping the whole, here the text of a batch. For 10,000 partitions that made 160 MiB. */
 function asOwn(part: string | null): string | null {
   return part && Buffer.from(part).toString()
 }
