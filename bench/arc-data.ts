@@ -10,6 +10,8 @@ export interface ArcDataOptions {
   /** Size of each large file, in rows of 16 random bytes. */
   readonly largeRows: number
   readonly largeFiles: number
+  /** Lines of a table for another place for backups than `data/backups`. */
+  readonly target?: string | undefined
 }
 
 export interface ArcData {
@@ -55,7 +57,7 @@ export async function writeArcData(folder: string, options: ArcDataOptions): Pro
     token,
   }
   writeTokens(data.database, token)
-  writeFileSync(data.config, configText(folder))
+  writeFileSync(data.config, configText(folder, options.target))
   return data
 }
 
@@ -129,7 +131,7 @@ function hashToken(token: string): string {
   return `$pbkdf2-sha256$${iterations}$${text(salt)}$${text(key)}`
 }
 
-function configText(folder: string): string {
+function configText(folder: string, target: string | undefined): string {
   return `[storage]
 backend = "local"
 local_path = "${folder}/data/arc"
@@ -144,9 +146,9 @@ db_path = "${folder}/data/arc.db"
 db_path = "${folder}/data/arc.db"
 
 [backup]
-local_path = "${folder}/data/backups"
+${target === undefined ? `local_path = "${folder}/data/backups"` : 'default_target = "remote"\nlocal_path = ""'}
 state_path = "${folder}/data/arc-backup"
 host = "127.0.0.1"
 port = 0
-`
+${target === undefined ? '' : `[backup.targets.remote]\n${target}`}`
 }

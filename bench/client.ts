@@ -2,6 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export type Json = Record<string, unknown>
 
+class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
 /** A client of the backup API, as an operator's script would be one. */
 export class Client {
   readonly #base: string
@@ -20,8 +29,20 @@ export class Client {
       ...(body && { body: JSON.stringify(body) }),
     })
     const text = await answer.text()
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`)
+    if (!answer.ok) throw new Refused(answer.status, `${method} ${path} answered ${answer.status}: ${text}`)
     return JSON.parse(text) as Json
+  }
+
+  /** Starts an operation; waits for whatever else holds the slot just now. */
+  async start(path: '' | '/restore', body: Json): Promise<Json> {
+    for (;;) {
+      try {
+        return await this.call('POST', path, body)
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 409) throw error
+        await sleep(1)
+      }
+    }
   }
 
   /** Polls until nothing runs, showing each status to `onStatus`. @throws when the operation did not complete */

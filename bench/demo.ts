@@ -1,41 +1,44 @@
 import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import Database from 'better-sqlite3'
 import { ProgressLine } from '../src/cli/progress-line.js'
 import { describeList, formatTable } from '../src/cli/table.js'
 import { type ArcData, writeArcData } from './arc-data.js'
+import { type Cleanup, runBench } from './cleanup.js'
 import { Client } from './client.js'
-import { type ServiceProcess, startServiceProcess } from './service-process.js'
+import { startServiceProcess } from './service-process.js'
+import { isStoreKind, startStoreServer } from './store-server.js'
 
 // The main job on real data, through REST alone: back up, lose a database, let Arc compact, break a token, restore, and prove by SQL that nothing is missing.
-// `--keep` leaves the directory.
+// `--target minio` and `--target azurite` back up to a real server of that kind, which is started for it. `--keep` leaves the directory.
 
 const size = { hours: 250, largeRows: 2_900_000, largeFiles: 4 }
 const day = 'fleet/position/2026/01/03'
 
+const { values: wanted } = parseArgs({ options: { target: { type: 'string' }, keep: { type: 'boolean' } } })
 const times: [step: string, seconds: number][] = []
-const folder = mkdtempSync(join(tmpdir(), 'arc-backup-demo-'))
-let service: ServiceProcess | null = null
 
-process.once('SIGINT', () => void end(130))
-process.once('SIGTERM', () => void end(143))
-try {
-  await demonstrate()
-  await end(0)
-} catch (error) {
-  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)
-  await end(1)
-}
+await runBench(demonstrate)
 
-async function demonstrate(): Promise<void> {
-  const data = await step('write a data directory as Arc would have it', () => writeArcData(folder, size))
+async function demonstrate(cleanup: Cleanup): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'arc-backup-demo-'))
+  cleanup.teardown(() => {
+    if (wanted.keep) console.log(`\nkept: ${folder}`)
+    else rmSync(folder, { recursive: true, force: true })
+  })
+  cleanup.teardown(showTimes)
+  const target = await findTarget(cleanup, folder)
+  const data = await step('write a data directory as Arc would have it', () =>
+    writeArcData(folder, { ...size, target }),
+  )
   const before = await step('count every row by SQL', () => summarize(data.storage))
   const tokens = readTokens(data)
-  const running = await step('start the service', () => startServiceProcess(data.config))
-  service = running
-  const client = new Client(running.url, data.token)
+  const service = await step('start the service', () => startServiceProcess(data.config))
+  cleanup.teardown(() => service.stop())
+  const client = new Client(service.url, data.token)
 
   const { backup_id } = await client.call('POST', '', {})
   await step('back up', () => watch(client))
@@ -73,6 +76,15 @@ async function demonstrate(): Promise<void> {
     throw new Error(`rows differ after the restore: expected\n${broken.join('\n')}\nfound\n${after.join('\n')}`)
   if (readTokens(data) !== tokens) throw new Error('the tokens differ after the restore')
   console.log(`\nEvery measurement has its rows and sums again, and the token is back:\n${after.join('\n')}`)
+}
+
+/** The table of the target to back up to; undefined for a folder on this machine. */
+async function findTarget(cleanup: Cleanup, folder: string): Promise<string | undefined> {
+  const kind = wanted.target ?? 'local'
+  if (kind === 'local') return undefined
+  if (!isStoreKind(kind)) throw new Error(`unknown target "${kind}": expected local, minio or azurite`)
+  const server = await step(`start ${kind}`, () => startStoreServer(cleanup, kind, folder))
+  return (await server.place()).table()
 }
 
 async function step<T>(name: string, action: () => Promise<T>): Promise<T> {
@@ -139,14 +151,8 @@ function isEqual(a: readonly string[], b: readonly string[]): boolean {
   return a.join('\n') === b.join('\n')
 }
 
-async function end(code: number): Promise<never> {
-  await service?.stop()
-  if (times.length > 0) {
-    const total = times.reduce((sum, [, seconds]) => sum + seconds, 0)
-    const rows = [...times, ['in all', total] as const].map(([name, seconds]) => [name, `${seconds.toFixed(2)} s`])
-    console.log(`\nWhere the time went:\n${formatTable([['STEP', 'TIME'], ...rows])}`)
-  }
-  if (process.argv.includes('--keep')) console.log(`\nkept: ${folder}`)
-  else rmSync(folder, { recursive: true, force: true })
-  process.exit(code)
+function showTimes(): void {
+  const total = times.reduce((sum, [, seconds]) => sum + seconds, 0)
+  const rows = [...times, ['in all', total] as const].map(([name, seconds]) => [name, `${seconds.toFixed(2)} s`])
+  console.log(`\nWhere the time went:\n${formatTable([['STEP', 'TIME'], ...rows])}`)
 }

@@ -10,7 +10,7 @@ import { percentile } from './statistics.js'
 export async function measureLatency(folder: string): Promise<void> {
   const stage = await Stage.open(folder)
   const helpers = ['latency-probe.js', 'database-writer.js'].map((name) => {
-    const { url, token } = stage.access
+    const { url, token } = stage.access('backup')
     return fork(fileURLToPath(new URL(name, import.meta.url)), [url, token, stage.database])
   })
   try {

@@ -3,12 +3,17 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+import type { LoopDelay } from './loop-delay.js'
+
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+const watcher = new URL('./loop-delay.js', import.meta.url).href
 
 /** The service as its own process. */
 export interface ServiceProcess {
   readonly pid: number
   readonly url: string
+  /** Of its main thread, since the last call. */
+  loopDelay(): Promise<LoopDelay>
   /** Asks it to end, and waits for that. */
   stop(): Promise<void>
 }
@@ -17,22 +22,27 @@ export interface ServiceProcess {
 export async function startServiceProcess(config: string, env: NodeJS.ProcessEnv = {}): Promise<ServiceProcess> {
   const child = spawn(
     process.execPath,
-    ['--enable-source-maps', '--max-semi-space-size=4', main, 'serve', '--config', config],
+    ['--import', watcher, '--enable-source-maps', '--max-semi-space-size=4', main, 'serve', '--config', config],
     {
       env: { ...process.env, ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
   )
   const { pid } = child
   if (pid === undefined) throw new Error('the service could not be started')
   const url = await listening(child)
+  const loopDelay = async (): Promise<LoopDelay> => {
+    const answer = once(child, 'message') as Promise<[LoopDelay]>
+    child.send('delay')
+    return (await answer)[0]
+  }
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'close')
     child.kill('SIGTERM')
     await ended
   }
-  return { pid, url, stop }
+  return { pid, url, loopDelay, stop }
 }
 
 async function listening(child: ChildProcess): Promise<string> {

@@ -15,6 +15,13 @@ export const sets: readonly FileSet[] = [
   { name: 'large', files: 16, size: 256 << 20 },
 ]
 
+/** The same for stores that are not on disk, where everything takes longer. */
+export const remoteSets: readonly FileSet[] = [
+  { name: 'small', files: 20_000, size: 16 << 10 },
+  { name: 'medium', files: 500, size: 1 << 20 },
+  { name: 'large', files: 4, size: 256 << 20 },
+]
+
 const filesPerHour = 15
 
 /** Writes a set: each file begins with its number, the rest is random and the same for all. */

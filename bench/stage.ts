@@ -1,59 +1,70 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { writeTokens } from './arc-data.js'
 import { Client, type Json } from './client.js'
 import { cpuSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
 import { type ServiceProcess, startServiceProcess } from './service-process.js'
+import { type ProcessCost, runTimed } from './timed-process.js'
 
 const run = promisify(execFile)
 const token = 'a-token-for-benches-of-more-than-32-characters'
 /** How often the end is looked for, in ms: the error of a time; each look costs both sides a millisecond. */
 export const pollPeriod = 25
 
-/** Time and cost of one operation. */
-export interface Cost {
-  /** Seconds from the request to the end of `sync -f`. */
-  readonly wall: number
-  /** CPU seconds. */
-  readonly cpu: number
-  /** Bytes of resident memory at most; 0 for `cp`. */
-  readonly memory: number
+/** Time and cost of one operation: seconds from the request to the end of `sync -f`, CPU seconds, bytes of resident memory at most. */
+export interface Cost extends ProcessCost {
+  /** CPU seconds of the store's server. */
+  readonly server: number
 }
+
+export interface StageOptions {
+  /** Lines of a table for the place for backups; default: a folder. */
+  readonly target?: string
+  /** Process of the server that is behind it. */
+  readonly server?: () => number
+  /** More lines of `[backup]`. */
+  readonly settings?: string
+}
+
+/** Which of the two services. */
+export type Role = 'backup' | 'restore'
 
 /** Two services over one destination: one backs up the source, the other restores into an empty root. */
 export class Stage {
   readonly folder: string
   readonly source: string
   readonly restored: string
-  readonly #services: { backup: ServiceProcess; restore: ServiceProcess }
+  readonly services: Readonly<Record<Role, ServiceProcess>>
+  readonly #options: StageOptions
 
-  private constructor(folder: string, services: { backup: ServiceProcess; restore: ServiceProcess }) {
+  private constructor(folder: string, services: Record<Role, ServiceProcess>, options: StageOptions) {
     this.folder = folder
     this.source = `${folder}/source`
     this.restored = `${folder}/restored`
-    this.#services = services
+    this.services = services
+    this.#options = options
   }
 
-  static async open(folder: string): Promise<Stage> {
+  static async open(folder: string, options: StageOptions = {}): Promise<Stage> {
     mkdirSync(`${folder}/restored`, { recursive: true })
     writeTokens(`${folder}/arc.db`, token)
-    const start = (name: string, storage: string): Promise<ServiceProcess> => {
+    const start = (name: Role, storage: string): Promise<ServiceProcess> => {
       const config = `${folder}/${name}.toml`
-      writeFileSync(config, configText(folder, name, storage))
+      writeFileSync(config, configText(folder, name, storage, options))
       return startServiceProcess(config)
     }
-    return new Stage(folder, { backup: await start('backup', 'source'), restore: await start('restore', 'restored') })
+    const services = { backup: await start('backup', 'source'), restore: await start('restore', 'restored') }
+    return new Stage(folder, services, options)
   }
 
   get backupClient(): Client {
-    return new Client(this.#services.backup.url, token)
+    return new Client(this.services.backup.url, token)
   }
 
-  /** Where the service that backs up is reached. */
-  get access(): { url: string; token: string } {
-    return { url: this.#services.backup.url, token }
+  /** Where a service is reached. */
+  access(role: Role): { url: string; token: string } {
+    return { url: this.services[role].url, token }
   }
 
   get database(): string {
@@ -64,31 +75,20 @@ export class Stage {
   async copy(): Promise<Cost> {
     const target = `${this.folder}/copy`
     await this.#settle()
-    const began = performance.now()
-    const script = 'TIMEFORMAT="%U %S"; time cp -r "$1" "$2"; sync -f "$2"'
-    const { stderr } = await run('bash', ['-c', script, 'cp', this.source, target])
-    const wall = (performance.now() - began) / 1000
+    const cost = await runTimed('bash', ['-c', 'cp -r "$1" "$2"; sync -f "$2"', 'cp', this.source, target])
     rmSync(target, { recursive: true })
-    return {
-      wall,
-      cpu: stderr
-        .trim()
-        .split(' ')
-        .map(Number)
-        .reduce((sum, part) => sum + part, 0),
-      memory: 0,
-    }
+    return { ...cost, memory: 0, server: 0 }
   }
 
   async backUp(): Promise<Cost & { id: string; status: Json }> {
-    const { cost, started, status } = await this.#measure(this.#services.backup, '', {})
+    const { cost, started, status } = await this.#measure('backup', '', {})
     return { ...cost, id: String(started.backup_id), status }
   }
 
   async restore(id: string): Promise<Cost & { status: Json }> {
     rmSync(this.restored, { recursive: true })
     mkdirSync(this.restored)
-    const { cost, status } = await this.#measure(this.#services.restore, '/restore', {
+    const { cost, status } = await this.#measure('restore', '/restore', {
       backup_id: id,
       confirm: true,
       restore_metadata: false,
@@ -99,37 +99,37 @@ export class Stage {
   /** @throws where the copies differ from the source */
   checkEqual(id: string): void {
     const expected = hashAll(this.source)
-    for (const copy of [`${this.folder}/backups/${id}/data`, this.restored]) {
+    const kept = this.#options.target === undefined ? [`${this.folder}/backups/${id}/data`] : []
+    for (const copy of [...kept, this.restored]) {
       if (hashAll(copy) !== expected) throw new Error(`${copy} differs from ${this.source}`)
     }
   }
 
   async delete(id: string): Promise<void> {
     await this.backupClient.call('DELETE', `/${id}`)
-    // The files go after the answer: another operation is refused until they are gone.
-    while (execFileSync('ls', [`${this.folder}/backups`], { encoding: 'utf8' }).includes(id)) await sleep(20)
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#services.backup.stop(), this.#services.restore.stop()])
+    await Promise.all([this.services.backup.stop(), this.services.restore.stop()])
   }
 
-  async #measure(
-    service: ServiceProcess,
-    path: string,
-    body: Json,
-  ): Promise<{ cost: Cost; started: Json; status: Json }> {
-    const client = new Client(service.url, token)
+  async #measure(role: Role, path: '' | '/restore', body: Json): Promise<{ cost: Cost; started: Json; status: Json }> {
+    const { pid, url } = this.services[role]
+    const { server } = this.#options
+    const client = new Client(url, token)
     await client.call('GET', '/status')
     await this.#settle()
-    resetPeakMemory(service.pid)
-    const before = cpuSeconds(service.pid)
+    resetPeakMemory(pid)
+    const cpu = (): readonly [ours: number, servers: number] => [cpuSeconds(pid), server ? cpuSeconds(server()) : 0]
+    const before = cpu()
     const began = performance.now()
-    const started = await client.call('POST', path, body)
+    const started = await client.start(path, body)
     const status = await client.waitForEnd(pollPeriod)
     await run('sync', ['-f', this.folder])
     const wall = (performance.now() - began) / 1000
-    return { cost: { wall, cpu: cpuSeconds(service.pid) - before, memory: peakMemory(service.pid) }, started, status }
+    const after = cpu()
+    const cost = { wall, cpu: after[0] - before[0], server: after[1] - before[1], memory: peakMemory(pid) }
+    return { cost, started, status }
   }
 
   /** What earlier work left to be written must not be paid by the next. */
@@ -143,7 +143,7 @@ function hashAll(folder: string): string {
   return execFileSync('bash', ['-c', script, 'hash', folder], { encoding: 'utf8' })
 }
 
-function configText(folder: string, name: string, storage: string): string {
+function configText(folder: string, name: Role, storage: string, { target, settings = '' }: StageOptions): string {
   return `[storage]
 local_path = "${folder}/${storage}"
 [auth]
@@ -153,9 +153,10 @@ db_path = "${folder}/arc.db"
 [continuous_query]
 db_path = "${folder}/arc.db"
 [backup]
-local_path = "${folder}/backups"
+${target === undefined ? `local_path = "${folder}/backups"` : 'default_target = "remote"\nlocal_path = ""'}
 state_path = "${folder}/state-${name}"
 host = "127.0.0.1"
 port = 0
-`
+${settings}
+${target === undefined ? '' : `[backup.targets.remote]\n${target}`}`
 }

@@ -7,9 +7,11 @@ import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
 import { describeStore } from './config/overlap.js'
 import { reveal } from './config/reveal.js'
+import { parseConfig } from './config/source.js'
 import { Coordinator } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
 import { Targets } from './engine/targets.js'
+import { readVerdicts } from './engine/verdicts.js'
 import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
@@ -48,6 +50,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       uncovered: config.uncovered,
       databases: config.databases,
       configFile: config.file,
+      parseConfiguration: (text) => void parseConfig(text, 'arc.toml'),
       checkConfiguration: checkConfigText,
     },
     storage: reveal(storage.store),
@@ -62,7 +65,14 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
 export function openReader(config: Config, log: Logger) {
   const targets = Targets.open(reveal(config.backup.targets), config.backup.defaultTarget.name)
   return {
-    listBackups: async () => (await targets).list(log),
+    listBackups: async () => {
+      const verdicts = readVerdicts(config.backup.statePath)
+      try {
+        return await (await targets).list(log, verdicts)
+      } finally {
+        verdicts.close()
+      }
+    },
     showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
     close: async () => (await targets).close(),
     lastOperation: () => lastOperation(config.backup.statePath),

@@ -13,7 +13,7 @@ export interface Batch {
   readonly mtimesNs: BigInt64Array
   /** SHA-256 of each, 32 bytes; empty where none is on record. */
   readonly sha256: Uint8Array
-  /** Version tags joined by NUL, '' for a file that has none; absent where the store has none. */
+  /** Version tags joined by NUL, where the store has them. */
   readonly etags?: string
 }
 
@@ -24,6 +24,7 @@ export interface BatchFile {
   readonly mtimeNs: bigint
   /** Hex. */
   readonly sha256?: string
+  /** The store's version tag of the content, where it has one. */
   readonly etag?: string
 }
 

@@ -25,9 +25,11 @@ export async function deleteBackup(
   return { removed: removeFiles(target, pool, id) }
 }
 
-/** Everything of a backup's folder, the marker last. */
-export async function removeFiles(target: Target, pool: Pool, id: string): Promise<void> {
-  await runLanes(pool.workers * 2, pathsOf(target, id), async (paths) => {
+/** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. */
+export async function removeFiles(target: Target, pool: Pool, id: string, tombstone = false): Promise<void> {
+  const marker = `${id}/${backupPaths.marker}`
+  const kept = new Set([marker, ...(tombstone ? [`${id}/${backupPaths.manifest}`] : [])])
+  await runLanes(pool.workers * 2, pathsOf(target, id, kept), async (paths) => {
     const { fatal } = await pool.transfer({
       kind: 'remove',
       store: targetStoreName(target.name),
@@ -35,13 +37,17 @@ export async function removeFiles(target: Target, pool: Pool, id: string): Promi
     })
     if (fatal) throw fromFailure(fatal)
   })
-  await target.store.remove([`${id}/`])
+  await target.store.remove([tombstone ? marker : `${id}/`])
 }
 
-async function* pathsOf({ store }: Target, id: string): AsyncGenerator<string[], void, undefined> {
+async function* pathsOf(
+  { store }: Target,
+  id: string,
+  kept: ReadonlySet<string>,
+): AsyncGenerator<string[], void, undefined> {
   let paths: string[] = []
   for await (const { path } of store.list(id, { namesOnly: true })) {
-    if (path === `${id}/${backupPaths.marker}`) continue
+    if (kept.has(path)) continue
     paths.push(path)
     if (paths.length < pathsPerTask) continue
     yield paths

@@ -116,7 +116,9 @@ export class Journal {
         error: 'the service was killed',
         errorCode: 'INTERRUPTED',
       } as const
-      this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, states.interrupted)
+      // A verify has left nothing to go on with.
+      const state = status.operation === 'verify' ? states.ended : states.interrupted
+      this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, state)
     }
     return abandoned.length
   }
@@ -156,6 +158,11 @@ export class Journal {
     return select(this.#db, limit, before)
   }
 
+  /** The last backup or restore: what Arc's clients take for the status. */
+  last(): OperationStatus | null {
+    return selectLast(this.#db)
+  }
+
   operation(id: string): JournalEntry | undefined {
     const row = this.#db.prepare(`SELECT ${columns} FROM operations WHERE id = ?`).get(id)
     return row === undefined ? undefined : entryOf(row as Row)
@@ -190,16 +197,25 @@ export class Journal {
   }
 }
 
-/** The last operation on record, read beside a running service; null where there is none. */
+/** The last backup or restore on record, read beside a running service; null where there is none. */
 export function lastOperation(statePath: string): OperationStatus | null {
   const file = `${statePath}/journal.db`
   if (!existsSync(file)) return null
   const db = new Database(file, { readonly: true, timeout: 5000 })
   try {
-    return select(db, 1)[0]?.status ?? null
+    return selectLast(db)
   } finally {
     db.close()
   }
+}
+
+function selectLast(db: Database.Database): OperationStatus | null {
+  const row = db
+    .prepare(
+      `SELECT ${columns} FROM operations WHERE json_extract(status, '$.operation') <> 'verify' ORDER BY number DESC LIMIT 1`,
+    )
+    .get()
+  return row === undefined ? null : entryOf(row as Row).status
 }
 
 function select(db: Database.Database, limit: number, before?: string): JournalEntry[] {

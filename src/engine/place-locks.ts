@@ -50,6 +50,11 @@ export class PlaceLocks {
     if (locked) await this.#take(store, kind, operation)
   }
 
+  /** @throws BUSY, or the store's failure */
+  async takeStorage(kind: string, operation: string): Promise<void> {
+    await this.#take(this.#around.storage, kind, operation)
+  }
+
   async release(): Promise<void> {
     for (const lock of this.#locks.splice(0)) await lock.release()
   }

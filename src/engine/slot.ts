@@ -8,17 +8,23 @@ export interface Slot {
   readonly free: () => void
 }
 
-/** One operation at a time in a service. */
+/** One operation at a time. */
 export class Slots {
+  readonly #busy: string
   #taken: Slot | null = null
   #closed = false
+
+  /** @param busy what the loser is told */
+  constructor(busy = 'A backup or restore operation is already in progress') {
+    this.#busy = busy
+  }
 
   /** Nobody else gets in from the first line on: of a hundred requests at once one passes. @throws BUSY, UNAVAILABLE */
   enter(kind: Slot['kind']): Slot {
     if (this.#closed) throw new ServiceError('UNAVAILABLE', 'the service is shutting down')
     if (this.#taken) {
       const { kind: operation } = this.#taken
-      throw new ServiceError('BUSY', 'A backup or restore operation is already in progress', { operation })
+      throw new ServiceError('BUSY', this.#busy, { operation })
     }
     let free = (): void => {}
     const ended = new Promise<void>((resolve) => {
@@ -27,6 +33,12 @@ export class Slots {
     const slot: Slot = { kind, ended, free }
     this.#taken = slot
     return slot
+  }
+
+  /** The same for a client, who can't know of a sweep and is not to be refused for one. */
+  async enterAfterSweep(kind: Slot['kind']): Promise<Slot> {
+    while (this.#taken?.kind === 'sweep') await this.#taken.ended
+    return this.enter(kind)
   }
 
   leave(slot: Slot): void {
@@ -42,6 +54,10 @@ export class Slots {
   /** Nobody gets in any more. */
   close(): void {
     this.#closed = true
+  }
+
+  get taken(): boolean {
+    return this.#taken !== null || this.#closed
   }
 
   get closed(): boolean {

@@ -74,6 +74,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     uncovered: [],
     databases: [],
     configFile: null,
+    parseConfiguration: () => {},
     checkConfiguration: () => {},
     ...more,
   }

@@ -403,13 +403,11 @@ t.test('interrupted between what went and what comes in its place: who comes bac
   const inputs = Array.from({ length: 300 }, (_, index) => hour(`in${index}`))
   scene.put(...inputs, hour('stays'))
   const first = scene.open()
-  let copies = 0
   const broken = during(first, {
     settle: (time) => {
       if (time === 1) compact(scene, hour('b0_compacted'), inputs)
     },
     copy: () => {
-      copies += 1
       if (first.tracker.settled) first.progress.stop('INTERRUPTED')
     },
   })
@@ -417,9 +415,17 @@ t.test('interrupted between what went and what comes in its place: who comes bac
   first.inventory.close()
   t.same(Object.keys(hashTree(`${scene.target}/${first.backupId}/data`)), [hour('stays')], 'the inputs had gone')
   const { settings, storage, pool, journal, log } = first
-  const target = { name: 'local', store: first.target }
+  const target = { name: 'local', store: first.target, locked: true }
   const caller = { name: 'test', credential: null }
-  const left = { request: { ...wholeBackup }, caller: 'test', switching: false, spentMs: 0, boot: '', stalls: 0, sameBoot: true }
+  const left = {
+    request: { ...wholeBackup },
+    caller: 'test',
+    switching: false,
+    spentMs: 0,
+    boot: '',
+    stalls: 0,
+    sameBoot: true,
+  }
   const again = await openRun(
     { settings, storage, pool, journal, log },
     { ...first, kind: 'backup', target, request: wholeBackup, caller, action: async () => 'completed' },

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import type { AzureStoreConfig } from '../../src/stores/open.js'
+import type { Owner } from './owner.js'
 
 /** The emulator's own account: published, the same everywhere, and the one that rclone's emulator flag knows. */
 const account = 'devstoreaccount1'
@@ -12,11 +13,6 @@ const accountKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6
 const program = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js')
 /** Runs inside the server's process: its standard input ends with the process that started it, however that one dies. */
 const endWithParent = 'data:text/javascript,process.stdin.on("end",()=>process.exit()).resume()'
-
-/** Anything that can say when it is over: a test, or a bench of its own. */
-export interface Owner {
-  teardown(action: () => void | Promise<void>): void
-}
 
 /** A real Azurite on a port of its own. */
 export class Azurite {

@@ -8,15 +8,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateBucketCommand, type CreateBucketCommandInput, S3Client } from '@aws-sdk/client-s3'
-import type { Test } from 'tap'
 import type { S3StoreConfig } from '../../src/stores/open.js'
 import { minioBinary } from './minio-binary.js'
+import type { Owner } from './owner.js'
 import { freePort } from './port.js'
 
-/** A real MinIO on a port of 127.0.0.1; it ends with the test, and with the test's process. */
+/** A real MinIO on a port of 127.0.0.1; it ends with its owner, and with the owner's process. */
 export interface Minio {
   readonly endpoint: string
   readonly port: number
+  /** Of the process that runs now. */
+  readonly pid: number | undefined
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** Another client than the one under test. */
   readonly client: S3Client
@@ -32,10 +34,17 @@ export interface Minio {
   start(): Promise<void>
 }
 
-/** @param t ends it; building MinIO for the first time may take minutes */
-export async function startMinio(t: Test, options: { tls?: true; env?: NodeJS.ProcessEnv } = {}): Promise<Minio> {
+export interface MinioOptions {
+  readonly tls?: true
+  readonly env?: NodeJS.ProcessEnv
+  /** Where its data goes, in a folder of its own that goes with it; default: the system's temporary folder. */
+  readonly under?: string
+}
+
+/** @param owner ends it; building MinIO for the first time may take minutes */
+export async function startMinio(owner: Owner, options: MinioOptions = {}): Promise<Minio> {
   const binary = await minioBinary()
-  const folder = mkdtempSync(join(tmpdir(), 'arc-backup-minio-'))
+  const folder = mkdtempSync(join(options.under ?? tmpdir(), 'arc-backup-minio-'))
   const data = join(folder, 'data')
   const certs = join(folder, 'certs')
   mkdirSync(data)
@@ -70,7 +79,7 @@ export async function startMinio(t: Test, options: { tls?: true; env?: NodeJS.Pr
     await gone
   }
   const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials })
-  t.teardown(async () => {
+  owner.teardown(async () => {
     client.destroy()
     await kill()
     rmSync(folder, { recursive: true, force: true })
@@ -79,6 +88,9 @@ export async function startMinio(t: Test, options: { tls?: true; env?: NodeJS.Pr
   return {
     endpoint,
     port,
+    get pid() {
+      return child?.pid
+    },
     credentials,
     client,
     certificate,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Transform } from 'node:stream'
-import type { Test } from 'tap'
+import type { Owner } from './owner.js'
 
 /** What goes wrong on the way to a server; may be changed while it runs. */
 export interface Plan {
@@ -37,7 +37,7 @@ export interface Proxy {
 const head = /(?:^|\r\n\r\n|\n)(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP\/1\.1\r\n/
 
 /** A TCP proxy before one server of 127.0.0.1. It looks for the heads of requests and counts bytes; it understands no more of HTTP. */
-export async function startProxy(t: Test, port: number, plan: Plan = {}): Promise<Proxy> {
+export async function startProxy(owner: Owner, port: number, plan: Plan = {}): Promise<Proxy> {
   const sockets = new Set<Socket>()
   const requests: string[] = []
   const server = createServer({ noDelay: true }, (client) => {
@@ -99,7 +99,7 @@ export async function startProxy(t: Test, port: number, plan: Plan = {}): Promis
     upstream.pipe(down).pipe(client)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.teardown(() => {
+  owner.teardown(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })

@@ -1,0 +1,89 @@
+import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
+import { type Cleanup, runBench } from './cleanup.js'
+import { measureDistance } from './distance.js'
+import { measureLargeMemory } from './large-memory.js'
+import { measureLatency } from './latency.js'
+import { measureBesideCp } from './local.js'
+import { mountLoopDisk } from './loop-disk.js'
+import { measureMemory } from './memory.js'
+import { makeFolder } from './memory-disk.js'
+import { measureBesideRclone } from './remote.js'
+import { type FileSet, remoteSets, sets } from './sets.js'
+import { isStoreKind, type StoreKind } from './store-server.js'
+
+// How long do our backup and our restore take, and what do they cost, beside what else copies the same files?
+
+const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir DIR] [--loop GIB] [--sets small,medium,large] [--scale 1] [--runs 5]
+
+With backups on this machine (--store local, the default):
+  speed    backup and restore beside cp -r (the default)
+  memory   peak memory of the service with 200,000 files beside 2,000
+  latency  GET /status at 20 a second during backup and restore, while arc.db is written
+
+With backups on a real server of an object store, which is started for it (--store minio, --store azurite):
+  speed     backup and restore beside rclone copy with 8 and 32 transfers, where rclone is on PATH (the default)
+  distance  2,000 small files where each request takes 20 ms more, with 1 to 64 files in flight in each thread
+  memory    peak memory with one file of 4 GiB beside one of 64 MiB; 8 GiB of room
+
+  --dir    where to work; a folder of its own is made there and removed (default: the system's temporary folder; for
+           an object store a file system in memory, which needs root)
+  --loop   work on an ext4 image of so many GiB in memory instead (needs root)
+  --scale  make the sets smaller
+`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    store: { type: 'string', default: 'local' },
+    dir: { type: 'string' },
+    loop: { type: 'string' },
+    sets: { type: 'string', default: 'small,medium,large' },
+    scale: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '5' },
+    help: { type: 'boolean' },
+  },
+})
+const what = positionals.length === 0 ? ['speed'] : positionals
+const runs = Number(values.runs)
+
+if (values.help) console.log(usage)
+else await runBench(measure)
+
+async function measure(cleanup: Cleanup): Promise<void> {
+  const { store } = values
+  if (store === 'local') return measureLocal(makeFolder(cleanup, loopDisk(cleanup) ?? values.dir ?? tmpdir()))
+  if (!isStoreKind(store)) throw new Error(`unknown store "${store}": expected local, minio or azurite`)
+  return measureRemote(cleanup, store, makeFolder(cleanup, loopDisk(cleanup) ?? values.dir))
+}
+
+async function measureLocal(folder: string): Promise<void> {
+  if (what.includes('speed')) {
+    for (const set of chosen(sets)) await measureBesideCp({ set, folder, runs })
+  }
+  if (what.includes('memory')) await measureMemory(`${folder}/memory`)
+  if (what.includes('latency')) await measureLatency(`${folder}/latency`)
+}
+
+async function measureRemote(cleanup: Cleanup, kind: StoreKind, folder: string): Promise<void> {
+  if (what.includes('speed')) {
+    for (const set of chosen(remoteSets))
+      await cleanup.within((own) => measureBesideRclone(own, { kind, set, folder, runs }))
+  }
+  if (what.includes('distance')) await cleanup.within((own) => measureDistance(own, kind, folder))
+  if (what.includes('memory')) await measureLargeMemory(cleanup, kind, folder)
+}
+
+function loopDisk(cleanup: Cleanup): string | undefined {
+  if (values.loop === undefined) return undefined
+  const disk = mountLoopDisk(Number(values.loop) * 2 ** 30)
+  cleanup.teardown(() => disk.remove())
+  return disk.folder
+}
+
+function chosen(all: readonly FileSet[]): FileSet[] {
+  const names = values.sets.split(',')
+  return all
+    .filter(({ name }) => names.includes(name))
+    .map((set) => ({ ...set, files: Math.max(1, Math.round(set.files * Number(values.scale))) }))
+}

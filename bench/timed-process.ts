@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { peakMemory } from './process-cost.js'
+
+/** What a program cost from its start to its end. */
+export interface ProcessCost {
+  /** Seconds. */
+  readonly wall: number
+  /** CPU seconds, user and system. */
+  readonly cpu: number
+  /** Bytes of resident memory at most, as far as looks every 20 ms see it. */
+  readonly memory: number
+}
+
+/** Runs a program to its end. The shell's own clock says what it took: what is read of a process before it ends lacks the last of it. @throws what it said, when it fails */
+export async function runTimed(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<ProcessCost> {
+  const script = 'TIMEFORMAT="%U %S"; exec 3>&2; time "$@" 2>&3'
+  const began = performance.now()
+  const shell = spawn('bash', ['-c', script, 'timed', program, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let memory = 0
+  const look = setInterval(() => {
+    memory = Math.max(memory, peakOfChild(shell.pid ?? 0))
+  }, 20)
+  const [said, [code]] = await Promise.all([text(shell.stderr), once(shell, 'close') as Promise<[number | null]>])
+  clearInterval(look)
+  const wall = (performance.now() - began) / 1000
+  if (code !== 0) throw new Error(`${program} failed: ${said}`)
+  const times = said.trim().split('\n').at(-1)?.split(' ').map(Number) ?? []
+  return { wall, cpu: times.reduce((sum, part) => sum + part, 0), memory }
+}
+
+function peakOfChild(shell: number): number {
+  try {
+    const [child] = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').split(' ')
+    return child ? peakMemory(Number(child)) || 0 : 0
+  } catch {
+    // Ended between two looks.
+    return 0
+  }
+}
