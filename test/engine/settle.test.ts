@@ -425,6 +425,7 @@ t.test('interrupted between what went and what comes in its place: who comes bac
     boot: '',
     stalls: 0,
     sameBoot: true,
+    resumable: true,
   }
   const again = await openRun(
     { settings, storage, pool, journal, log },
