@@ -35,6 +35,7 @@ const table = {
   TIMEOUT: { status: 500, retry: false },
   CANCELLED: { status: 409, retry: false },
   INTERRUPTED: { status: 503, retry: false },
+  LOCK_LOST: { status: 500, retry: false },
   INTERNAL: { status: 500, retry: false },
 } as const satisfies Record<string, { status: number; retry: boolean }>
 

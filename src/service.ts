@@ -39,7 +39,11 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       transfers: backup.transfers ?? defaultTransfers,
       includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
+      onInterrupt: backup.onInterrupt,
+      keepReplacedMs: backup.keepReplacedMs,
+      lockTtlMs: backup.lockTtlMs,
       maxSkipped: backup.maxSkipped,
+      settlePasses: backup.settlePasses,
       excluded: config.excluded,
       uncovered: config.uncovered,
       databases: config.databases,
@@ -101,6 +105,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
       },
       'listening',
     )
+    coordinator.recover().catch((error: unknown) => log.error({ err: error }, 'cannot take up what was interrupted'))
     return { url, coordinator, close: () => close(server, coordinator, authenticator) }
   } catch (error) {
     authenticator?.close()

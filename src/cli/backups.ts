@@ -12,5 +12,13 @@ export interface Backups {
   status(): Promise<Body>
   /** Asks the running operation to end. */
   cancel(): Promise<void>
+  /** Goes on with an interrupted operation. */
+  resume(operation: string): Promise<{ backupId: string }>
+  /** Gives an interrupted operation up and removes what it left. */
+  discard(operation: string): Promise<void>
+  /** Removes what operations that have ended left; only on the files themselves. */
+  sweep(dryRun: boolean): Promise<Body>
+  /** Puts back what a restore moved aside; only on the files themselves. */
+  undo(operation: string): Promise<Body>
   close(): Promise<void>
 }

@@ -30,6 +30,10 @@ export function localBackups(config: Config, log: Logger): Backups {
     cancel: async () => {
       if (opened) (await opened).cancel()
     },
+    resume: async (operation) => (await coordinator()).resume(operation),
+    discard: async (operation) => (await coordinator()).discard(operation),
+    sweep: async (dryRun) => ({ swept: await (await coordinator()).sweep(dryRun) }),
+    undo: async (operation): Promise<Body> => ({ ...(await (await coordinator()).undo(operation)) }),
     close: async () => {
       // Why it could not be opened has been said where it was needed.
       await (await opened?.catch(() => null))?.close()

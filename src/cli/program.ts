@@ -8,7 +8,7 @@ import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { localBackups } from './local-backups.js'
 import { remoteBackups } from './remote-backups.js'
 import { serve } from './serve.js'
-import { describeEnd, describeList } from './table.js'
+import { describeEnd, describeList, describeSwept } from './table.js'
 import { watch } from './watch.js'
 
 /** What a command works with; the process's own, or a test's. */
@@ -35,6 +35,7 @@ interface OperationOptions extends CommonOptions {
   readonly staging?: string
   readonly target?: string
   readonly yes?: boolean
+  readonly dryRun?: boolean
 }
 
 /** Runs one command line and answers its exit code: 0 done, 1 failed, 2 usage, 3 busy, 4 completed with gaps. Never throws. */
@@ -149,6 +150,37 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
       return exitCodes.done
     }),
   )
+  command('resume', 'go on with an interrupted operation, and wait until it is done')
+    .argument('<operation>', 'id of the operation')
+    .action(act((backups, options, id) => operate(() => backups.resume(id), backups, options, terminal)))
+  command('discard', 'give an interrupted operation up, and remove what it left')
+    .argument('<operation>', 'id of the operation')
+    .action(
+      act(async (backups, options, id) => {
+        await backups.discard(id)
+        print(terminal, options, { operation_id: id, message: 'Discarded' }, `discarded ${id}`)
+        return exitCodes.done
+      }),
+    )
+  command('sweep', 'remove what operations that have ended left behind')
+    .option('--dry-run', 'only say what would be removed')
+    .action(
+      act(async (backups, options) => {
+        const found = await backups.sweep(options.dryRun === true)
+        print(terminal, options, found, describeSwept(found))
+        return exitCodes.done
+      }),
+    )
+  command('undo', 'put back the files that a restore in mode "replace" moved aside')
+    .argument('<operation>', 'id of the restore')
+    .action(
+      act(async (backups, options, id) => {
+        const { restored, kept } = (await backups.undo(id)) as { restored: number; kept: string[] }
+        const rest = kept.map((path) => `\nleft aside, because there is a file of its name again: ${path}`).join('')
+        print(terminal, options, { restored, kept }, `${restored} files are back${rest}`)
+        return kept.length > 0 ? exitCodes.failed : exitCodes.done
+      }),
+    )
   return program
 }
 

@@ -64,9 +64,25 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
+    resume: (operation) => start(`${operationPath(operation)}/resume`, {}),
+    discard: async (operation) => void (await call('POST', `${operationPath(operation)}/discard`)),
+    sweep: async () => refuseRemote('sweep'),
+    undo: async () => refuseRemote('undo'),
     cancel: async () => void (await call('POST', '/cancel')),
     close: async () => {},
   }
+}
+
+function operationPath(id: string): string {
+  if (/^[0-9a-f]{12}$/.test(id)) return `/operations/${id}`
+  throw new ServiceError(
+    'REQUEST_INVALID',
+    `${JSON.stringify(id.slice(0, 40))} is no operation's id: expected 12 hex digits`,
+  )
+}
+
+function refuseRemote(command: string): never {
+  throw new ServiceError('REQUEST_INVALID', `${command} works on the files themselves, not with --url`)
 }
 
 function pathOf(id: string, target: string | undefined): string {

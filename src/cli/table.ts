@@ -31,6 +31,14 @@ export function describeList(list: Body): string {
   return [table, ...warnings].join('')
 }
 
+/** What a sweep removed, or would remove. */
+export function describeSwept({ swept }: Body): string {
+  const lines = (swept as { place: string; path: string; why: string }[]).map(
+    ({ place, path, why }) => `${printable(`${place}/${path}`)}: ${why}`,
+  )
+  return lines.length === 0 ? 'nothing to sweep' : lines.join('\n')
+}
+
 /** How an operation ended, for people: one line, then warnings and what is missing. */
 export function describeEnd(status: Body): string {
   const { processed_files: files, processed_bytes: bytes } = status

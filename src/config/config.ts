@@ -79,6 +79,8 @@ export interface AzureSettings extends Patience {
 export interface Target {
   readonly name: string
   readonly store: StoreSettings
+  /** Is a lock taken before anything is written there? */
+  readonly locked: boolean
 }
 
 /** The whole configuration: `arc.toml` under `ARC_*` under the defaults; frozen, every path absolute, durations in ms, sizes in bytes. */
@@ -125,11 +127,19 @@ export interface Config {
     readonly includeConfig: boolean
     readonly statePath: string
     readonly operationTimeoutMs: number
+    /** Is an interrupted operation left to be resumed, or cleaned up? */
+    readonly onInterrupt: 'resume' | 'clean'
+    /** How long files that a restore moved aside are kept, in ms. */
+    readonly keepReplacedMs: number
+    /** How long a lock on an object store holds without being renewed, in ms. */
+    readonly lockTtlMs: number
     readonly workers: number
     /** Files in flight in one worker where a store is remote; null: the engine's own choice. */
     readonly transfers: number | null
     /** Share of files (0..1) that may be skipped. */
     readonly maxSkipped: number
+    /** Listings after the copy until which no partition may lose or replace files any more. */
+    readonly settlePasses: number
   }
   /** Absolute paths of files and folders inside the storage root that no backup holds: local targets, state, WAL, Raft, compaction, `arc.db*`. */
   readonly excluded: readonly string[]

@@ -40,6 +40,7 @@ export const targetFields = {
   s3_sse: oneOf('aes256', 'aws:kms').optional(),
   s3_kms_key_id: line().default(''),
   s3_storage_class: line().default(''),
+  lock: oneOf('auto', 'none').default('auto'),
   databases: z
     .undefined({
       error: 'no such key: a backup here goes to one target as a whole, databases have no target of their own',
@@ -86,12 +87,16 @@ export const settings = z.object({
   'backup.host': text().optional(),
   'backup.port': integer(0, 65_535).optional(),
   'backup.operation_timeout': duration().default(7_200_000),
+  'backup.on_interrupt': oneOf('resume', 'clean').default('resume'),
+  'backup.keep_replaced': duration().default(259_200_000),
+  'backup.lock_ttl': duration().default(60_000),
   'backup.retry_timeout': duration().default(60_000),
   'backup.stall_timeout': duration().default(30_000),
   'backup.transfers': integer(1, 64).optional(),
   'backup.workers': integer(1, mostWorkers).default(Math.min(availableParallelism(), mostWorkers)),
   'backup.state_path': place().default('./data/arc-backup'),
   'backup.max_skipped': percentage().default(0.1),
+  'backup.settle_passes': integer(1, 100).default(5),
   'backup.allow_unauthenticated': flag().default(false),
 })
 

@@ -27,7 +27,7 @@ export function targetsOf(
     checkStorage(values, target, storage.store)
     for (const other of found.slice(0, index)) checkPair(values, target, other)
   }
-  const targets = found.map(({ name, store }) => ({ name, store }))
+  const targets = found.map(({ name, store, locked }) => ({ name, store, locked }))
   return { targets, defaultTarget: defaultOf(values, targets) }
 }
 
@@ -43,21 +43,30 @@ function localPathOf(values: Values, toPath: (given: string) => string, named: r
   }
   const isDefault = values.settings['backup.default_target'] === localTarget
   const taken = named.some(({ store }) => store.kind === 'local' && store.root === root)
-  return taken && !isDefault ? [] : [{ name: localTarget, store: { kind: 'local', root }, from: key, key }]
+  return taken && !isDefault
+    ? []
+    : [{ name: localTarget, store: { kind: 'local', root }, locked: true, from: key, key }]
 }
 
 function targetOf(values: Values, name: string, toPath: (given: string) => string): Candidate {
   const table: TargetTable = `${targetsTable}.${name}`
-  const { type, local_path: path } = values.under(table)
+  const { type, local_path: path, lock } = values.under(table)
+  const locked = lock === 'auto'
   if (type === 's3' || type === 'minio') {
-    return { name, store: s3TargetOf(values, table), from: table, key: `${table}.s3_prefix` }
+    return { name, store: s3TargetOf(values, table), locked, from: table, key: `${table}.s3_prefix` }
   }
   if (type === 'azure' || type === 'azblob') {
-    return { name, store: azureOf(values, table), from: table, key: `${table}.azure_prefix` }
+    return { name, store: azureOf(values, table), locked, from: table, key: `${table}.azure_prefix` }
   }
   if (type === undefined) values.refuse(`${table}.type`, 'one of "local", "s3", "minio", "azure", "azblob"')
   else if (path === '') values.refuse(`${table}.local_path`, 'a path')
-  return { name, store: { kind: 'local', root: realPath(toPath(path)) }, from: table, key: `${table}.local_path` }
+  return {
+    name,
+    store: { kind: 'local', root: realPath(toPath(path)) },
+    locked,
+    from: table,
+    key: `${table}.local_path`,
+  }
 }
 
 /** On local disk a target inside the storage is left out of every backup; in a bucket nothing could leave it out for Arc too. */
@@ -90,5 +99,5 @@ function defaultOf(values: Values, targets: readonly Target[]): Target {
     const names = targets.map(({ name }) => `"${name}"`).join(', ')
     values.refuse('backup.default_target', `the target that backups go to unless told otherwise: ${names}`)
   }
-  return { name: wanted, store: { kind: 'local', root: '' } }
+  return { name: wanted, store: { kind: 'local', root: '' }, locked: true }
 }

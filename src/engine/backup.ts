@@ -1,16 +1,20 @@
 import { Readable } from 'node:stream'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
-import { packBatches } from './batch.js'
+import { type Batch, packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
 import { completeListing, Listing } from './chunks.js'
 import { type CopyPlan, copyFiles } from './copy-files.js'
-import { listSource } from './list-source.js'
+import { Earlier } from './earlier.js'
+import { staysInterrupted } from './execution.js'
+import { checkSource, listSource } from './list-source.js'
+import { markBackup, unmarkBackup } from './mark.js'
 import type { BackupRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
+import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
 
@@ -24,9 +28,12 @@ const perPage = 256
 export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
   try {
     const census = new Census()
+    await markBackup(run, 'backup')
     await copyData(run, request, census)
     await checkSource(run)
     await lookAgain(run, census)
+    await settlePartitions(run, request.databases, census, (after) => copyMore(run, census, after))
+    run.tracker.totalFiles -= run.inventory.forgetVanished()
     judgeGaps(run)
     // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
     const synced = settle(run.target.sync?.())
@@ -37,19 +44,25 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     run.progress.check()
     run.tracker.enter('sealing')
     await seal(run, request, census, captured, synced)
-    return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
   } catch (error) {
-    await removeDebris(run)
+    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await removeDebris(run)
     throw error
   }
+  await unmarkBackup(run)
+  return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
 }
 
 /** Lists the source and copies what is listed so far, both at once. */
 async function copyData(run: Run, request: BackupRequest, census: Census): Promise<void> {
   run.tracker.enter('listing')
   for (const sentence of run.settings.uncovered) run.tracker.warn(sentence)
+  const earlier = await Earlier.open(run, census)
   const listing = new Listing()
-  const listed = listSource(run, listing, request.databases).then(() => run.tracker.enter('copying'))
+  const admit = earlier && ((batch: Batch) => earlier.admit(batch))
+  const listed = listSource(run, listing, request.databases, admit).then(async () => {
+    if (run.tracker.totalsKnown) await earlier?.end()
+    run.tracker.enter('copying')
+  })
   try {
     await copyFiles(run, listing, dataPlan(run, census))
   } finally {
@@ -70,15 +83,9 @@ function dataPlan(run: Run, census: Census): CopyPlan {
   }
 }
 
-/** A source that is gone as a whole looks like one with many vanished folders and files, and so does the empty folder that a file system was mounted on. */
-async function checkSource(run: Run): Promise<void> {
-  for await (const _ of run.storage.list('', { depth: 1 })) return
-  const { totalFiles } = run.tracker
-  if (totalFiles === 0) return
-  throw new ServiceError(
-    'STORE_NOT_FOUND',
-    `cannot read ${run.storage.url}: it is empty now and had ${totalFiles} files when it was listed`,
-  )
+/** What was put into the inventory after the batch `after`. */
+async function copyMore(run: Run, census: Census, after: number): Promise<void> {
+  await copyFiles(run, completeListing(), dataPlan(run, census), after)
 }
 
 /** Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. */
@@ -87,13 +94,11 @@ async function lookAgain(run: Run, census: Census): Promise<void> {
   let last = 0
   const firstAgain = run.inventory.lastBatch()
   for (let page = run.inventory.failures(perPage); page.length > 0; page = run.inventory.failures(perPage, last)) {
-    for (const batch of packBatches(page.map(({ path, size }) => ({ path, size, mtimeNs: 0n }))))
-      run.inventory.add(batch)
+    for (const batch of packBatches(page)) run.inventory.add(batch)
     last = page.at(-1)?.id ?? last
   }
   run.inventory.forgetFailures(last)
-  await copyFiles(run, completeListing(), dataPlan(run, census), firstAgain)
-  run.tracker.totalFiles -= run.inventory.forgetVanished()
+  await copyMore(run, census, firstAgain)
 }
 
 /** Arc's rule: more than `max_skipped` of the files unreadable means a degraded source, not a backup with a few gaps. */
@@ -133,6 +138,9 @@ async function seal(
     created_at: formatTime(run.startedAt),
     backup_type: 'full',
     ...census.totals(),
+    settled_passes: tracker.settled?.passes,
+    replaced_files: tracker.settled?.replacedFiles,
+    consumed_inputs_skipped: tracker.settled?.consumedInputs,
     skipped_files: tracker.skippedFiles,
     skipped_sample: tracker.skippedSample.map(({ path }) => path),
     has_metadata: captured.some(({ name }) => name === 'arc'),
@@ -143,6 +151,7 @@ async function seal(
     warnings: [...tracker.warnings],
     sidecar,
   }
+  await run.confirmLocks()
   run.progress.check()
   const text = Buffer.from(serializeManifest(manifest))
   await run.target.write(`${run.backupId}/${backupPaths.manifest}`, Readable.from([text]), {

@@ -3,6 +3,7 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, readManifest } from '../format/manifest.js'
+import { readTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
 
 /** A manifest is read whole, so its size is bounded. */
@@ -21,7 +22,9 @@ export async function loadManifest(target: Store, id: string): Promise<Manifest>
     }
     const parts: Buffer[] = []
     for await (const part of await target.read(path)) parts.push(part as Buffer)
-    const manifest = readManifest(Buffer.concat(parts))
+    const bytes = Buffer.concat(parts)
+    if (readTombstone(bytes) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
+    const manifest = readManifest(bytes)
     if (manifest.backup_id === id) return manifest
     throw new ServiceError(
       'MANIFEST_INVALID',

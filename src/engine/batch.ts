@@ -13,6 +13,8 @@ export interface Batch {
   readonly mtimesNs: BigInt64Array
   /** SHA-256 of each, 32 bytes; empty where none is on record. */
   readonly sha256: Uint8Array
+  /** Version tags joined by NUL, where the store has them. */
+  readonly etags?: string
 }
 
 /** One file of a batch. */
@@ -22,6 +24,8 @@ export interface BatchFile {
   readonly mtimeNs: bigint
   /** Hex. */
   readonly sha256?: string
+  /** The store's version tag of the content, where it has one. */
+  readonly etag?: string
 }
 
 /** What went wrong with one file of a batch. */
@@ -59,6 +63,7 @@ export function pack(files: readonly BatchFile[]): Batch {
     mtimesNs: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
     // A copy of its own: small buffers are slices of a pool that must not cross to another thread.
     sha256: hashed ? Uint8Array.from(Buffer.from(files.map(({ sha256 }) => sha256).join(''), 'hex')) : new Uint8Array(),
+    ...(files.some(({ etag }) => etag !== undefined) && { etags: files.map(({ etag = '' }) => etag).join('\0') }),
   }
 }
 
@@ -68,12 +73,19 @@ export function pathsOf(batch: Pick<Batch, 'paths'>): string[] {
 
 export function unpack(batch: Batch): BatchFile[] {
   const hashes = Buffer.from(batch.sha256.buffer, batch.sha256.byteOffset, batch.sha256.byteLength).toString('hex')
+  const etags = etagsOf(batch)
   return pathsOf(batch).map((path, index) => ({
     path,
     size: batch.sizes[index] ?? 0,
     mtimeNs: batch.mtimesNs[index] ?? 0n,
     ...(hashes !== '' && { sha256: hashes.slice(index * hashBytes * 2, (index + 1) * hashBytes * 2) }),
+    ...(etags[index] && { etag: etags[index] }),
   }))
+}
+
+/** Empty where the store has none. */
+export function etagsOf({ etags = '' }: Batch): string[] {
+  return etags === '' ? [] : etags.split('\0')
 }
 
 export function bytesOf(batch: Batch): number {

@@ -30,7 +30,10 @@ export class Census {
     'databases' | 'total_files' | 'total_size_bytes' | 'auxiliary_files' | 'compaction_state_files'
   > {
     const databases = new Map<string, Manifest['databases'][number]>()
-    const sorted = [...this.#tallies.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1))
+    // One that has no files any more lost them all while the backup was made.
+    const sorted = [...this.#tallies.values()]
+      .filter(({ files }) => files > 0)
+      .sort((a, b) => (key(a) < key(b) ? -1 : 1))
     for (const { database, measurement, files, bytes } of sorted) {
       const entry = databases.get(database) ?? { name: database, measurements: [], file_count: 0, size_bytes: 0 }
       entry.measurements.push({ name: measurement, file_count: files, size_bytes: bytes })

@@ -1,26 +1,28 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
-import { isBackupId, newBackupId } from '../format/backup-id.js'
+import { isServiceError, ServiceError } from '../errors.js'
+import { isBackupId } from '../format/backup-id.js'
 import { toClientJson } from '../format/manifest.js'
+import type { Marker } from '../format/marker.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
-import { runBackup } from './backup.js'
 import { deleteBackup } from './delete.js'
+import { discardOperation } from './discard.js'
+import { type Execution, execute, type Plan, type Surroundings } from './execution.js'
 import { type InstanceLock, lockState } from './instance-lock.js'
-import { Inventory } from './inventory.js'
-import { Journal, type JournalEntry } from './journal.js'
+import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
-import type { BackupRequest, Caller, OperationKind, OperationStatus, Outcome, RestoreRequest } from './operation.js'
+import type { BackupRequest, Caller, OperationKind, OperationStatus, RestoreRequest } from './operation.js'
+import { PlaceLocks } from './place-locks.js'
+import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
 import { openPool, type Pool } from './pool.js'
-import { Progress, type StopReason } from './progress.js'
-import { runRestore } from './restore.js'
-import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import type { StopReason } from './progress.js'
+import { type EngineSettings, storeNames, targetStoreName } from './run.js'
+import { Slots } from './slot.js'
+import { type Swept, sweep } from './sweep.js'
 import { type BackupList, type Target, type TargetConfig, Targets } from './targets.js'
-import { Tracker } from './tracker.js'
-import { abortUploads } from './uploads.js'
+import { type Undone, undo } from './undo.js'
 
 /** How long the credential that began an operation may read its status after its end, in ms: a restore may have removed its token. */
 const statusGrace = 15 * 60 * 1000
@@ -46,22 +48,6 @@ export interface Started {
   readonly includeConfig?: boolean
 }
 
-interface Slot {
-  readonly kind: OperationKind | 'delete'
-  /** Resolves when the slot is free again; never rejects. */
-  readonly ended: Promise<void>
-  readonly free: () => void
-  current: Current | null
-}
-
-interface Current {
-  readonly id: string
-  readonly caller: Caller
-  readonly tracker: Tracker
-  readonly progress: Progress
-  endedAt: number | null
-}
-
 /** Takes the slot, runs one operation at a time, and knows how the last one went. */
 export class Coordinator {
   readonly #options: CoordinatorOptions
@@ -70,15 +56,16 @@ export class Coordinator {
   readonly #storage: Store
   readonly #targets: Targets
   readonly #pool: Pool
-  #slot: Slot | null = null
-  #last: Current | null = null
-  #closing = false
+  readonly #around: Surroundings
+  readonly #slots = new Slots()
+  #current: Execution | null = null
+  #last: Execution | null = null
 
   private constructor(options: CoordinatorOptions, lock: InstanceLock, storage: Store, targets: Targets) {
     this.#options = options
     this.#lock = lock
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
-    this.#journal.closeAbandoned(new Date().toISOString())
+    this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
     const state: StoreConfig = { kind: 'local', root: options.settings.statePath }
@@ -87,6 +74,8 @@ export class Coordinator {
       workers: options.workers,
       stores: { [storeNames.storage]: options.storage, [storeNames.state]: state, ...Object.fromEntries(places) },
     })
+    const { settings, log } = options
+    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, log }
   }
 
   /** @throws BUSY when another service uses `state_path`. */
@@ -102,7 +91,7 @@ export class Coordinator {
   }
 
   ready(): boolean {
-    return !this.#closing
+    return !this.#slots.closed
   }
 
   /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
@@ -114,9 +103,7 @@ export class Coordinator {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
       }
-      const resolved = { ...request, includeConfig }
-      const backupId = newBackupId(new Date())
-      return { backupId, target, request: resolved, caller, action: (run) => runBackup(run, resolved) }
+      return planBackup(target, { ...request, includeConfig }, caller)
     })
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
@@ -131,7 +118,7 @@ export class Coordinator {
           manifest.databases.map(({ name }) => name),
         )
       }
-      return { backupId: request.backupId, target, request, caller, action: (run) => runRestore(run, request) }
+      return planRestore(target, request, caller)
     })
   }
 
@@ -140,15 +127,21 @@ export class Coordinator {
    * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND.
    */
   async deleteBackup(id: string, from?: string): Promise<void> {
-    const slot = this.#enter('delete')
+    const slot = await this.#slots.enterAfterSweep('delete')
+    const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
     try {
       const target = await this.#holderOf(id, from)
-      removed = (await deleteBackup(target, this.#pool, id)).removed.catch((error: unknown) => {
+      const marker = this.#markDelete()
+      await locks.take(target, 'delete', marker.operation)
+      removed = (await deleteBackup(target, this.#pool, id, marker)).removed.catch((error: unknown) => {
         this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
       })
     } finally {
-      void removed.then(() => this.#leave(slot))
+      removed = removed.then(async () => {
+        await locks.release()
+        this.#slots.leave(slot)
+      })
     }
     const patience = new AbortController()
     const late = sleep(deletePatience, undefined, { signal: patience.signal }).catch(() => {})
@@ -198,12 +191,12 @@ export class Coordinator {
 
   /** Asks the running operation to end. A restore in its switch finishes it first. */
   stop(reason: StopReason): void {
-    this.#slot?.current?.progress.stop(reason)
+    this.#current?.progress.stop(reason)
   }
 
   /** Stops the running operation at a client's wish. @throws NOT_FOUND when nothing runs, BUSY when it can't be stopped any more. */
   cancel(): void {
-    const current = this.#slot?.current
+    const current = this.#current
     if (!current) throw new ServiceError('NOT_FOUND', 'No operation is running')
     if (current.tracker.switching) {
       throw new ServiceError('BUSY', 'Too late to cancel: the restored files are being put in place', {
@@ -215,12 +208,12 @@ export class Coordinator {
 
   /** Resolves when nothing runs. */
   async idle(): Promise<void> {
-    while (this.#slot) await this.#slot.ended
+    await this.#slots.idle()
   }
 
   /** Ends what runs as interrupted, then the threads. */
   async close(): Promise<void> {
-    this.#closing = true
+    this.#slots.close()
     this.stop('INTERRUPTED')
     await this.idle()
     await this.#pool.close()
@@ -229,132 +222,110 @@ export class Coordinator {
     this.#lock.release()
   }
 
-  /** Nobody else gets in from the first line on: of a hundred requests at once one passes. */
-  #enter(kind: Slot['kind']): Slot {
-    if (this.#closing) throw new ServiceError('UNAVAILABLE', 'the service is shutting down')
-    if (this.#slot) {
-      throw new ServiceError('BUSY', 'A backup or restore operation is already in progress', {
-        operation: this.#slot.kind,
-      })
+  /**
+   * Takes up what was interrupted, one after another; resolves when all of it has ended. A restore that had not begun its switch waits for `resume`: a host that
+   * comes back after days must not overwrite newer data unasked.
+   */
+  async recover(): Promise<void> {
+    for (const { status, switching } of this.#journal.interrupted()) {
+      if (status.operation === 'restore' && !switching) continue
+      if (this.#slots.closed) return
+      try {
+        const clean = this.#options.settings.onInterrupt === 'clean' && !switching
+        await (clean ? this.discard(status.operationId) : this.resume(status.operationId))
+        await this.idle()
+      } catch (error) {
+        this.#options.log.error({ operation_id: status.operationId, err: error }, 'cannot take up what was interrupted')
+      }
     }
-    let free = (): void => {}
-    const ended = new Promise<void>((resolve) => {
-      free = resolve
-    })
-    const slot: Slot = { kind, ended, free, current: null }
-    this.#slot = slot
-    return slot
+    // Somebody was faster: the next start sweeps too.
+    if (!this.#slots.taken) await this.sweep(false)
   }
 
-  #leave(slot: Slot): void {
-    this.#slot = null
-    slot.free()
+  /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it can't be resumed */
+  async resume(id: string): Promise<Started> {
+    const interrupted = this.#interrupted(id)
+    return this.#take(interrupted.status.operation, async () => planAgain(this.#targets, interrupted), interrupted)
   }
 
-  async #take(kind: OperationKind, plan: () => Promise<Plan>): Promise<Started> {
-    const slot = this.#enter(kind)
-    let started: Started & { ended: Promise<void> }
+  /** Gives up an interrupted operation and removes what it left. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it must be finished */
+  async discard(id: string): Promise<void> {
+    const interrupted = this.#interrupted(id)
+    if (interrupted.switching) {
+      throw new ServiceError('REQUEST_INVALID', 'this restore has begun to change live files: it can only be resumed')
+    }
+    const slot = await this.#slots.enterAfterSweep(interrupted.status.operation)
+    const locks = new PlaceLocks(this.#around, () => {})
     try {
-      started = await this.#start(kind, slot, await plan())
+      await locks.takeFor(planAgain(this.#targets, interrupted), true)
+      await discardOperation(this.#around, planAgain(this.#targets, interrupted), interrupted)
+    } finally {
+      await locks.release()
+      this.#slots.leave(slot)
+    }
+  }
+
+  /** Removes what operations that have ended left. @throws BUSY */
+  async sweep(dryRun: boolean): Promise<Swept[]> {
+    const slot = this.#slots.enter('sweep')
+    try {
+      return await sweep(this.#around, this.#targets.all, dryRun)
+    } finally {
+      this.#slots.leave(slot)
+    }
+  }
+
+  /** Puts back what a restore in mode `replace` moved aside. @throws BUSY, NOT_FOUND, REQUEST_INVALID */
+  async undo(id: string): Promise<Undone> {
+    this.operation(id)
+    const slot = await this.#slots.enterAfterSweep('restore')
+    const locks = new PlaceLocks(this.#around, () => {})
+    try {
+      await locks.takeStorage('undo', id)
+      return await undo(this.#around, id)
+    } finally {
+      await locks.release()
+      this.#slots.leave(slot)
+    }
+  }
+
+  #interrupted(id: string): Interrupted {
+    this.operation(id)
+    const found = this.#journal.interrupted().find(({ status }) => status.operationId === id)
+    if (!found)
+      throw new ServiceError('REQUEST_INVALID', 'this operation was not interrupted: there is nothing to resume')
+    return found
+  }
+
+  async #take(kind: OperationKind, plan: () => Promise<Plan>, interrupted?: Interrupted): Promise<Started> {
+    const slot = await this.#slots.enterAfterSweep(kind)
+    try {
+      const planned = await plan()
+      const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))
+      const locked = await locks.takeFor(planned, interrupted !== undefined)
+      const execution = await execute(this.#around, locked, interrupted)
+      this.#current = execution
+      this.#last = execution
+      if (this.#slots.closed) execution.progress.stop('INTERRUPTED')
+      void execution.ended.then(async () => {
+        await locks.release()
+        this.#current = null
+        this.#slots.leave(slot)
+      })
+      return { backupId: planned.backupId, operationId: planned.id, target: planned.target.name }
     } catch (error) {
-      this.#leave(slot)
+      this.#slots.leave(slot)
       throw error
     }
-    void started.ended.then(() => this.#leave(slot))
-    const { ended: _, ...answer } = started
-    return answer
   }
 
-  async #start(kind: OperationKind, slot: Slot, plan: Plan): Promise<Started & { ended: Promise<void> }> {
-    const { settings, log } = this.#options
-    const id = randomBytes(6).toString('hex')
-    const scratchFolder = `operations/${id}`
-    const scratch: StoreConfig = { kind: 'local', root: `${settings.statePath}/${scratchFolder}` }
-    await mkdir(scratch.root, { recursive: true, mode: 0o700 })
-    const progress = new Progress()
-    const identity = {
-      operation: kind,
-      operationId: id,
-      backupId: plan.backupId,
-      target: plan.target.name,
-      databases: plan.request.databases ?? null,
-    }
-    const tracker = new Tracker(identity, progress)
-    const run: Run = {
-      id,
-      backupId: plan.backupId,
-      startedAt: new Date(tracker.snapshot().startedAt),
-      settings,
-      storage: this.#storage,
-      target: plan.target.store,
-      targetStore: targetStoreName(plan.target.name),
-      uploads: `${scratch.root}/uploads.jsonl`,
-      scratch: await openStore(scratch),
-      scratchFolder,
-      pool: this.#pool,
-      progress,
-      tracker,
-      inventory: new Inventory(`${scratch.root}/inventory.db`),
-      journal: this.#journal,
-      log: log.child({ operation: kind, operation_id: id, backup_id: plan.backupId }),
-    }
-    this.#journal.begin({ status: tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name })
-    const current: Current = { id, caller: plan.caller, tracker, progress, endedAt: null }
-    slot.current = current
-    if (this.#closing) progress.stop('INTERRUPTED')
-    this.#last = current
-    run.log.info({ caller: plan.caller.name }, `${kind} started`)
-    const ended = this.#execute(run, current, plan.action)
-    return { backupId: plan.backupId, operationId: id, target: plan.target.name, ended }
-  }
-
-  /** Never rejects: what went wrong is in the status, the journal and the log. */
-  async #execute(run: Run, current: Current, action: Plan['action']): Promise<void> {
-    const timeout = setTimeout(() => run.progress.stop('TIMEOUT'), run.settings.operationTimeoutMs)
-    let outcome: Outcome
-    let failure: Failure | null = null
-    try {
-      outcome = await action(run)
-    } catch (error) {
-      failure = toFailure(error)
-      outcome = outcomeOf(failure)
-      run.log.error({ err: error }, 'operation failed')
-      await this.#abortUploads(run)
-    } finally {
-      clearTimeout(timeout)
-    }
-    try {
-      run.inventory.close()
-      await rm(run.scratch.url, { recursive: true, force: true })
-    } catch (error) {
-      run.log.warn({ err: error }, `cannot remove ${run.scratch.url}`)
-    }
-    run.tracker.end(outcome, failure)
-    current.endedAt = Date.now()
-    const status = run.tracker.snapshot()
-    try {
-      this.#journal.end(status)
-    } catch (error) {
-      run.log.error({ err: error }, 'the end of the operation could not be put on record')
-    }
-    for (const warning of status.warnings) run.log.warn(warning)
-    run.log.info(
-      {
-        outcome,
-        files: status.processedFiles,
-        bytes: status.processedBytes,
-        skipped: status.skippedFiles,
-        phase_ms: status.phaseMs,
-      },
-      `${status.operation} ended`,
-    )
-  }
-
-  async #abortUploads(run: Run): Promise<void> {
-    try {
-      await abortUploads(run.uploads, (name) => (name === storeNames.storage ? run.storage : run.target))
-    } catch (error) {
-      run.log.error({ err: error }, 'uploads in parts are left over')
+  #markDelete(): Marker {
+    return {
+      instance: this.#journal.instance,
+      operation: newOperationId(),
+      kind: 'delete',
+      host: hostname(),
+      since: new Date().toISOString(),
     }
   }
 
@@ -371,21 +342,8 @@ export class Coordinator {
   }
 }
 
-interface Plan {
-  readonly backupId: string
-  readonly target: Target
-  readonly request: BackupRequest | RestoreRequest
-  readonly caller: Caller
-  readonly action: (run: Run) => Promise<Outcome>
-}
-
 function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {
   const unknownDatabases = wanted.filter((name) => !known.includes(name))
   if (unknownDatabases.length === 0) return
   throw new ServiceError('REQUEST_INVALID', `unknown databases: ${unknownDatabases.join(', ')}`, { unknownDatabases })
-}
-
-function outcomeOf(failure: Failure): Outcome {
-  if (failure.code === 'CANCELLED') return 'cancelled'
-  return failure.code === 'INTERRUPTED' ? 'interrupted' : 'failed'
 }

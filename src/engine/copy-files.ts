@@ -25,7 +25,9 @@ export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, afte
   const task = { ...ways, ...networkOf(run), kind: 'copy', progress: run.progress.buffer } as const
   await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, listing, after), async (batch) => {
     run.progress.check()
-    const { id: _, done: __, ...files } = batch
+    const { id: _, done: before, ...files } = batch
+    // Copied before an interruption.
+    if (before.every((flag) => flag === 1)) return
     const outcome = await run.pool.transfer({ ...task, batch: files })
     const { done, failures, fatal, report } = outcome
     run.inventory.record(batch, { done, failures, files: report?.files ?? '', others: report?.others ?? '' })

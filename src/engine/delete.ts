@@ -1,6 +1,8 @@
 import { fromFailure } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import type { Marker } from '../format/marker.js'
 import { runLanes } from './lanes.js'
+import { writeMarker } from './mark.js'
 import type { Pool } from './pool.js'
 import { targetStoreName } from './run.js'
 import type { Target } from './targets.js'
@@ -9,16 +11,25 @@ const pathsPerTask = 512
 
 /**
  * Removes the manifest first, so that a delete that is killed never leaves a listed half backup; once that is durable the backup is deleted, and
- * `removed` becomes true when its files are gone too.
+ * `removed` resolves when its files are gone too. The marker says before whose the rest is, and goes last: after a kill the sweep finishes it.
  */
-export async function deleteBackup(target: Target, pool: Pool, id: string): Promise<{ removed: Promise<void> }> {
+export async function deleteBackup(
+  target: Target,
+  pool: Pool,
+  id: string,
+  marker: Marker,
+): Promise<{ removed: Promise<void> }> {
+  await writeMarker(target.store, id, marker)
   await target.store.remove([`${id}/${backupPaths.manifest}`])
   await target.store.sync?.()
   return { removed: removeFiles(target, pool, id) }
 }
 
-async function removeFiles(target: Target, pool: Pool, id: string): Promise<void> {
-  await runLanes(pool.workers * 2, pathsOf(target, id), async (paths) => {
+/** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. */
+export async function removeFiles(target: Target, pool: Pool, id: string, tombstone = false): Promise<void> {
+  const marker = `${id}/${backupPaths.marker}`
+  const kept = new Set([marker, ...(tombstone ? [`${id}/${backupPaths.manifest}`] : [])])
+  await runLanes(pool.workers * 2, pathsOf(target, id, kept), async (paths) => {
     const { fatal } = await pool.transfer({
       kind: 'remove',
       store: targetStoreName(target.name),
@@ -26,12 +37,17 @@ async function removeFiles(target: Target, pool: Pool, id: string): Promise<void
     })
     if (fatal) throw fromFailure(fatal)
   })
-  await target.store.remove([`${id}/`])
+  await target.store.remove([tombstone ? marker : `${id}/`])
 }
 
-async function* pathsOf({ store }: Target, id: string): AsyncGenerator<string[], void, undefined> {
+async function* pathsOf(
+  { store }: Target,
+  id: string,
+  kept: ReadonlySet<string>,
+): AsyncGenerator<string[], void, undefined> {
   let paths: string[] = []
   for await (const { path } of store.list(id, { namesOnly: true })) {
+    if (kept.has(path)) continue
     paths.push(path)
     if (paths.length < pathsPerTask) continue
     yield paths

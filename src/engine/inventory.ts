@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import type { ErrorCode } from '../errors.js'
-import { type Batch, type BatchFailure, pathsOf } from './batch.js'
+import { type Batch, type BatchFailure, etagsOf, pathsOf } from './batch.js'
 
 /** A batch on record. */
 export interface StoredBatch extends Batch {
@@ -23,6 +23,9 @@ export interface Failed {
   readonly id: number
   readonly path: string
   readonly size: number
+  /** As it was listed. */
+  readonly mtimeNs: bigint
+  readonly etag?: string
   readonly code: ErrorCode
   readonly message: string
 }
@@ -34,6 +37,7 @@ interface Row {
   mtimes: Buffer
   sha256: Buffer
   done: Buffer
+  etags: string
 }
 
 /**
@@ -55,21 +59,34 @@ export class Inventory {
     this.#db.pragma('synchronous = OFF')
     this.#db.exec(`
       CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY, paths TEXT NOT NULL, sizes BLOB NOT NULL, mtimes BLOB NOT NULL,
-        sha256 BLOB NOT NULL, done BLOB NOT NULL, files TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '');
-      CREATE TABLE IF NOT EXISTS failures (id INTEGER PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL);
+        sha256 BLOB NOT NULL, done BLOB NOT NULL, files TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '', etags TEXT NOT NULL DEFAULT '');
+      CREATE TABLE IF NOT EXISTS failures (id INTEGER PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,
+        mtime TEXT NOT NULL, etag TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS paths (path TEXT PRIMARY KEY) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS extras (id INTEGER PRIMARY KEY, paths TEXT NOT NULL)`)
-    this.#insert = this.#db.prepare('INSERT INTO batches (paths, sizes, mtimes, sha256, done) VALUES (?, ?, ?, ?, ?)')
+    this.#insert = this.#db.prepare(
+      'INSERT INTO batches (paths, sizes, mtimes, sha256, done, etags) VALUES (?, ?, ?, ?, ?, ?)',
+    )
     this.#next = this.#db.prepare(
-      'SELECT id, paths, sizes, mtimes, sha256, done FROM batches WHERE id > ? ORDER BY id LIMIT 1',
+      'SELECT id, paths, sizes, mtimes, sha256, done, etags FROM batches WHERE id > ? ORDER BY id LIMIT 1',
     )
     this.#record = this.#db.prepare('UPDATE batches SET done = ?, files = ?, others = ? WHERE id = ?')
-    this.#addFailure = this.#db.prepare('INSERT INTO failures (path, size, code, message) VALUES (?, ?, ?, ?)')
+    this.#addFailure = this.#db.prepare(
+      'INSERT INTO failures (path, size, code, message, mtime, etag) VALUES (?, ?, ?, ?, ?, ?)',
+    )
   }
 
   add(batch: Batch): void {
     const done = new Uint8Array(batch.sizes.length)
-    this.#insert.run(batch.paths, bytes(batch.sizes), bytes(batch.mtimesNs), bytes(batch.sha256), bytes(done))
+    const { paths, sizes, mtimesNs, sha256, etags = '' } = batch
+    this.#insert.run(paths, bytes(sizes), bytes(mtimesNs), bytes(sha256), bytes(done), etags)
+  }
+
+  /** Files that need not be copied, with their lines for the sidecar. */
+  addDone(batch: Batch, { files, others }: { files: string; others: string }): void {
+    this.add(batch)
+    const done = new Uint8Array(batch.sizes.length).fill(1)
+    this.#record.run(bytes(done), files, others, this.lastBatch())
   }
 
   /** The batch after `after` in the order of their ids, or undefined where there is none yet. */
@@ -83,6 +100,7 @@ export class Inventory {
       mtimesNs: new BigInt64Array(copy(row.mtimes)),
       sha256: new Uint8Array(copy(row.sha256)),
       done: new Uint8Array(copy(row.done)),
+      ...(row.etags !== '' && { etags: row.etags }),
     }
   }
 
@@ -98,20 +116,23 @@ export class Inventory {
 
   addFailures(batch: Batch, failures: readonly BatchFailure[]): void {
     if (failures.length === 0) return
-    const paths = pathsOf(batch)
+    const [paths, etags] = [pathsOf(batch), etagsOf(batch)]
     for (const { index, failure } of failures) {
-      this.#addFailure.run(paths[index], batch.sizes[index], failure.code, failure.message)
+      const version = [String(batch.mtimesNs[index] ?? 0n), etags[index] ?? '']
+      this.#addFailure.run(paths[index], batch.sizes[index], failure.code, failure.message, ...version)
     }
   }
 
   /** Some of what failed, after the failure `after`. */
   failures(limit: number, after = 0): Failed[] {
-    return this.#db.prepare('SELECT * FROM failures WHERE id > ? ORDER BY id LIMIT ?').all(after, limit) as Failed[]
+    const select = this.#db.prepare('SELECT * FROM failures WHERE id > ? ORDER BY id LIMIT ?')
+    return (select.all(after, limit) as FailureRow[]).map(readFailure)
   }
 
   /** One that failed for this reason, if there is any. */
   failureOf(code: ErrorCode): Failed | undefined {
-    return this.#db.prepare('SELECT * FROM failures WHERE code = ? LIMIT 1').get(code) as Failed | undefined
+    const row = this.#db.prepare('SELECT * FROM failures WHERE code = ? LIMIT 1').get(code) as FailureRow | undefined
+    return row && readFailure(row)
   }
 
   countFailed(): number {
@@ -121,6 +142,11 @@ export class Inventory {
   /** Forgets failures up to this one: their files are tried again, or are gone. */
   forgetFailures(upTo: number): void {
     this.#db.prepare('DELETE FROM failures WHERE id <= ?').run(upTo)
+  }
+
+  /** Forgets one failure: its file is tried again, or is none of the backup's any more. */
+  forgetFailure(id: number): void {
+    this.#db.prepare('DELETE FROM failures WHERE id = ?').run(id)
   }
 
   /** Forgets failures of files that are no longer there, and answers how many these were. */
@@ -140,6 +166,12 @@ export class Inventory {
     )
     type Line = { id: number; text: string } | undefined
     for (let line = select.get(0) as Line; line; line = select.get(line.id) as Line) yield line.text
+  }
+
+  /** The same of one batch, as it was recorded. */
+  linesOf(id: number): { files: string; others: string } {
+    const row = this.#db.prepare('SELECT files, others FROM batches WHERE id = ?').get(id)
+    return row as { files: string; others: string }
   }
 
   /** Is this path in a batch? The first question makes an index of all paths: a restore into an empty root never asks. */
@@ -174,9 +206,23 @@ export class Inventory {
     })()
   }
 
+  /** On stable storage when the file system is synced next: a switch that was interrupted is finished from here. */
+  flush(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+  }
+
   close(): void {
     this.#db.close()
   }
+}
+
+interface FailureRow extends Omit<Failed, 'mtimeNs' | 'etag'> {
+  readonly mtime: string
+  readonly etag: string
+}
+
+function readFailure({ mtime, etag, ...failure }: FailureRow): Failed {
+  return { ...failure, mtimeNs: BigInt(mtime), ...(etag !== '' && { etag }) }
 }
 
 function bytes(array: Float64Array | BigInt64Array | Uint8Array): Buffer {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import type { OperationStatus } from './operation.js'
@@ -10,6 +11,8 @@ export interface JournalEntry {
   readonly request: Readonly<Record<string, unknown>>
   /** Token name of who asked. */
   readonly caller: string
+  /** It was interrupted, and can be resumed or discarded. */
+  readonly resumable: boolean
 }
 
 /** A live file that a restore in mode `replace` took out of sight. */
@@ -19,65 +22,126 @@ export interface MovedAside {
   readonly hidden: string | null
 }
 
+/** An operation that its process left, by a stop or by dying. */
+export interface Interrupted extends JournalEntry {
+  /** A restore that had begun to change live files. */
+  readonly switching: boolean
+  /** Time that it ran so far, in ms. */
+  readonly spentMs: number
+  /** Boot id of the machine that it ran on. */
+  readonly boot: string
+  /** How often in a row it was resumed without moving a byte more than ever before. */
+  readonly stalls: number
+}
+
 interface Row {
   status: string
   request: string
   caller: string
+  state: number
+}
+
+interface FullRow extends Row {
+  switching: number
+  spent_ms: number
+  boot: string
+  stalls: number
 }
 
 /** Operations that are kept. */
 const mostOperations = 10_000
+const states = { ended: 0, running: 1, interrupted: 2 } as const
+const columns = 'status, request, caller, state'
 
 /** What outlives a restart: operations, and the files that they moved aside so that they can be put back or purged. */
 export class Journal {
+  /** Random, made with the journal: markers at targets bear it. */
+  readonly instance: string
   readonly #db: Database.Database
+  readonly #most: number
 
-  constructor(file: string) {
+  /** @param most ended operations that are kept */
+  constructor(file: string, most = mostOperations) {
+    this.#most = most
     this.#db = new Database(file)
     this.#db.pragma('journal_mode = WAL')
+    // What it says must survive a power cut: a switch is on record before the first live file changes.
+    this.#db.pragma('synchronous = FULL')
     this.#db.exec(`
+      CREATE TABLE IF NOT EXISTS instance (id TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS operations (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, caller TEXT NOT NULL,
-        running INTEGER NOT NULL, status TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS moved_aside (operation TEXT NOT NULL, path TEXT NOT NULL, hidden TEXT)`)
+        state INTEGER NOT NULL, status TEXT NOT NULL, boot TEXT NOT NULL, switching INTEGER NOT NULL DEFAULT 0, spent_ms REAL NOT NULL DEFAULT 0,
+        most_bytes INTEGER NOT NULL DEFAULT 0, stalls INTEGER NOT NULL DEFAULT 0);
+      CREATE TABLE IF NOT EXISTS moved_aside (operation TEXT NOT NULL, path TEXT NOT NULL, hidden TEXT, PRIMARY KEY (operation, path))`)
+    this.#db.prepare('INSERT INTO instance SELECT ? WHERE NOT EXISTS (SELECT 1 FROM instance)').run(randomUUID())
+    this.instance = this.#db.prepare('SELECT id FROM instance').pluck().get() as string
   }
 
-  begin({ status, request, caller }: JournalEntry): void {
+  begin({ status, request, caller }: Omit<JournalEntry, 'resumable'>, boot: string): void {
     this.#db
-      .prepare('INSERT INTO operations (id, request, caller, running, status) VALUES (?, ?, ?, 1, ?)')
-      .run(status.operationId, JSON.stringify(request), caller, JSON.stringify(status))
+      .prepare('INSERT INTO operations (id, request, caller, state, status, boot) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(status.operationId, JSON.stringify(request), caller, states.running, JSON.stringify(status), boot)
     this.#db
-      .prepare('DELETE FROM operations WHERE number <= (SELECT max(number) FROM operations) - ?')
-      .run(mostOperations)
+      .prepare('DELETE FROM operations WHERE state = ? AND number <= (SELECT max(number) FROM operations) - ?')
+      .run(states.ended, this.#most)
+  }
+
+  /** How far it is, now and then: what a kill leaves to be told. */
+  save(status: OperationStatus, spentMs: number): void {
+    this.#update(status, states.running, spentMs)
+  }
+
+  /** A restore changes live files from here on. */
+  beginSwitch(id: string): void {
+    this.#db.prepare('UPDATE operations SET switching = 1 WHERE id = ?').run(id)
+  }
+
+  /** It can be resumed. */
+  interrupt(status: OperationStatus, spentMs: number): void {
+    this.#update(status, states.interrupted, spentMs)
   }
 
   end(status: OperationStatus): void {
-    this.#db
-      .prepare('UPDATE operations SET running = 0, status = ? WHERE id = ?')
-      .run(JSON.stringify(status), status.operationId)
+    this.#update(status, states.ended)
   }
 
   /** Operations that a process which is gone left running: they were interrupted. Call only while holding the state's lock. */
-  closeAbandoned(now: string): number {
-    const abandoned = this.#db
-      .prepare('SELECT status, request, caller FROM operations WHERE running = 1')
-      .all() as Row[]
+  adoptAbandoned(now: string): number {
+    const abandoned = this.#db.prepare(`SELECT ${columns} FROM operations WHERE state = ?`).all(states.running) as Row[]
     for (const row of abandoned) {
-      this.end({
-        ...entryOf(row).status,
+      const { status } = entryOf(row)
+      const why = {
         status: 'failed',
         outcome: 'interrupted',
-        completedAt: now,
         error: 'the service was killed',
         errorCode: 'INTERRUPTED',
-        etaSeconds: 0,
-      })
+      } as const
+      this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, states.interrupted)
     }
     return abandoned.length
   }
 
+  /** Oldest first. */
+  interrupted(): Interrupted[] {
+    const rows = this.#db.prepare('SELECT * FROM operations WHERE state = ? ORDER BY number').all(states.interrupted)
+    return (rows as FullRow[]).map(fullEntryOf)
+  }
+
+  /** Runs again; answers how it stood, `stalls` with this time counted in. */
+  resume(id: string, boot: string): Interrupted {
+    const row = this.#db.prepare('SELECT * FROM operations WHERE id = ?').get(id) as FullRow & { most_bytes: number }
+    const { processedBytes } = fullEntryOf(row).status
+    const stalls = processedBytes > row.most_bytes ? 0 : row.stalls + 1
+    this.#db
+      .prepare('UPDATE operations SET state = ?, boot = ?, stalls = ?, most_bytes = ? WHERE id = ?')
+      .run(states.running, boot, stalls, Math.max(processedBytes, row.most_bytes), id)
+    return fullEntryOf({ ...row, stalls })
+  }
+
   /** On record before the files are moved, so that no moved file is ever without a record. */
   recordMovedAside(operation: string, files: readonly MovedAside[]): void {
-    const insert = this.#db.prepare('INSERT INTO moved_aside VALUES (?, ?, ?)')
+    // Again after an interruption.
+    const insert = this.#db.prepare('INSERT OR IGNORE INTO moved_aside VALUES (?, ?, ?)')
     this.#db.transaction(() => {
       for (const file of files) insert.run(operation, file.path, file.hidden)
     })()
@@ -93,12 +157,36 @@ export class Journal {
   }
 
   operation(id: string): JournalEntry | undefined {
-    const row = this.#db.prepare('SELECT status, request, caller FROM operations WHERE id = ?').get(id)
+    const row = this.#db.prepare(`SELECT ${columns} FROM operations WHERE id = ?`).get(id)
     return row === undefined ? undefined : entryOf(row as Row)
+  }
+
+  /** The files that these operations moved aside are theirs no more: put back, or purged. */
+  forgetMovedAside(operation: string): void {
+    this.#db.prepare('DELETE FROM moved_aside WHERE operation = ?').run(operation)
+  }
+
+  /** Operations that own files moved aside, with the time of their end. */
+  withMovedAside(): { id: string; completedAt: string | null }[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT ${columns} FROM operations WHERE state = ? AND id IN (SELECT operation FROM moved_aside WHERE hidden IS NOT NULL)`,
+      )
+      .all(states.ended)
+    return (rows as Row[]).map((row) => {
+      const { operationId: id, completedAt } = entryOf(row).status
+      return { id, completedAt }
+    })
   }
 
   close(): void {
     this.#db.close()
+  }
+
+  #update(status: OperationStatus, state: number, spentMs?: number): void {
+    this.#db
+      .prepare('UPDATE operations SET state = ?, status = ?, spent_ms = coalesce(?, spent_ms) WHERE id = ?')
+      .run(state, JSON.stringify(status), spentMs ?? null, status.operationId)
   }
 }
 
@@ -117,20 +205,26 @@ export function lastOperation(statePath: string): OperationStatus | null {
 function select(db: Database.Database, limit: number, before?: string): JournalEntry[] {
   const rows =
     before === undefined
-      ? db.prepare('SELECT status, request, caller FROM operations ORDER BY number DESC LIMIT ?').all(limit)
+      ? db.prepare(`SELECT ${columns} FROM operations ORDER BY number DESC LIMIT ?`).all(limit)
       : db
           .prepare(
-            `SELECT status, request, caller FROM operations WHERE number < (SELECT number FROM operations WHERE id = ?)
+            `SELECT ${columns} FROM operations WHERE number < (SELECT number FROM operations WHERE id = ?)
              ORDER BY number DESC LIMIT ?`,
           )
           .all(before, limit)
   return (rows as Row[]).map(entryOf)
 }
 
-function entryOf({ status, request, caller }: Row): JournalEntry {
+function entryOf({ status, request, caller, state }: Row): JournalEntry {
   return {
     status: JSON.parse(status) as OperationStatus,
     request: JSON.parse(request) as Record<string, unknown>,
     caller,
+    resumable: state === states.interrupted,
   }
+}
+
+function fullEntryOf(row: FullRow): Interrupted {
+  const { switching, spent_ms: spentMs, boot, stalls } = row
+  return { ...entryOf(row), switching: switching === 1, spentMs, boot, stalls }
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from 'node:path'
+import { isServiceError, ServiceError } from '../errors.js'
 import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
 import { type Batch, type BatchFile, packBatches } from './batch.js'
@@ -14,13 +15,22 @@ const filesPerPage = 1000
 /** Space that is left alone for the sidecar, the manifest and `arc.db`, in bytes. */
 const reserve = 16 << 20
 
-/** Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one. */
-export async function listSource(run: Run, listing: Listing, databases: readonly string[] | undefined): Promise<void> {
+/**
+ * Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one.
+ *
+ * @param admit takes out of a batch what need not be copied
+ */
+export async function listSource(
+  run: Run,
+  listing: Listing,
+  databases: readonly string[] | undefined,
+  admit: ((batch: Batch) => Promise<Batch[]>) | null = null,
+): Promise<void> {
   try {
     let checkedAt = 0
     let needed = 0
     await walkSource(run, databases, false, async (batch) => {
-      run.inventory.add(batch)
+      for (const fresh of admit ? await admit(batch) : [batch]) run.inventory.add(fresh)
       for (const size of batch.sizes) {
         run.tracker.totalBytes += size
         needed += allocated(size)
@@ -51,34 +61,62 @@ export async function walkSource(
   namesOnly: boolean,
   found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
-  if (!run.storage.listLevel) return walkObjects(run, databases, namesOnly, found)
+  if (run.storage.listLevel && databases === undefined) for await (const _ of run.storage.list('', { depth: 1 })) break
+  const folders = databases === undefined ? [''] : [...databases, '_schema', '_compaction_state']
+  await walkFolders(run, folders, databases, namesOnly, found)
+}
+
+/** The same below some folders of the storage; one that is not there has no files. */
+export async function walkFolders(
+  run: Run,
+  folders: readonly string[],
+  databases: readonly string[] | undefined,
+  namesOnly: boolean,
+  found: (batch: Batch) => Promise<void> | void,
+): Promise<void> {
+  if (!run.storage.listLevel) return walkObjects(run, folders, databases, namesOnly, found)
   const excluded = [...excludedInside(run.settings)]
-  const task = { store: storeNames.storage, excluded, namesOnly }
-  if (databases === undefined) {
-    for await (const _ of run.storage.list('', { depth: 1 })) break
-    await walk(run.pool, { ...task, folders: [''] }, found)
-    return
-  }
-  await walk(run.pool, { ...task, folders: [...databases, '_schema', '_compaction_state'], databases }, found)
+  const task = { store: storeNames.storage, excluded, namesOnly, folders }
+  await walk(run.pool, databases === undefined ? task : { ...task, databases }, found)
+}
+
+/**
+ * A source that is gone as a whole looks like one with many vanished folders and files, and so does the empty folder that a file system was mounted on.
+ *
+ * @throws STORE_NOT_FOUND
+ */
+export async function checkSource(run: Run): Promise<void> {
+  for await (const _ of run.storage.list('', { depth: 1 })) return
+  const { totalFiles } = run.tracker
+  if (totalFiles === 0) return
+  throw new ServiceError(
+    'STORE_NOT_FOUND',
+    `cannot read ${run.storage.url}: it is empty now and had ${totalFiles} files when it was listed`,
+  )
 }
 
 /** Where a listing comes in pages and there are no folders to walk, there is nothing for several threads to share. */
 async function walkObjects(
   run: Run,
+  folders: readonly string[],
   databases: readonly string[] | undefined,
   namesOnly: boolean,
   found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
   const scope = databases && new Set(databases)
-  const prefixes = databases === undefined ? '' : [...databases, '_schema', '_compaction_state']
   const options = { exclude: excludeFrom(run.settings), ...(namesOnly && { namesOnly: true as const }) }
   let files: BatchFile[] = []
-  for await (const file of run.storage.list(prefixes, options)) {
-    if (classify(file.path) === 'excluded' || (scope && !scope.has(databaseOf(file.path)))) continue
-    files.push(file)
-    if (files.length < filesPerPage) continue
-    for (const batch of packBatches(files)) await found(batch)
-    files = []
+  try {
+    for await (const file of run.storage.list(folders, options)) {
+      if (classify(file.path) === 'excluded' || (scope && !scope.has(databaseOf(file.path)))) continue
+      files.push(file)
+      if (files.length < filesPerPage) continue
+      for (const batch of packBatches(files)) await found(batch)
+      files = []
+    }
+  } catch (error) {
+    // Only of a single folder does a store say that it is not there.
+    if (!isServiceError(error, 'STORE_NOT_FOUND') || folders.length !== 1 || folders[0] === '') throw error
   }
   for (const batch of packBatches(files)) await found(batch)
 }

@@ -42,6 +42,7 @@ export type OperationKind = 'backup' | 'restore'
 export type Phase =
   | 'listing'
   | 'copying'
+  | 'settling'
   | 'metadata'
   | 'sealing'
   | 'reading'
@@ -89,10 +90,24 @@ export interface OperationStatus {
   /** At most 32 of the files that a backup skipped. */
   readonly skippedSample: readonly Gap[]
   readonly databases: readonly string[] | null
+  /** Only for a backup. */
+  readonly settled: SettledStatus | null
   /** Only for a restore. */
   readonly restore: RestoreStatus | null
+  /** How often it went on after an interruption. */
+  readonly resumes: number
   /** Milliseconds spent in each phase so far. */
   readonly phaseMs: Readonly<Partial<Record<Phase, number>>>
+}
+
+/** How the backup was made to hold each day partition as it was at one instant, while Arc went on deleting and merging files. */
+export interface SettledStatus {
+  /** Listings after the copy until nothing of what was copied was lost any more; at least one. */
+  readonly passes: number
+  /** Files that were copied and taken out again, because Arc had deleted or rewritten them since. */
+  readonly replacedFiles: number
+  /** Files left out because a merged file in the backup stands for them. */
+  readonly consumedInputs: number
 }
 
 export interface RestoreStatus {

@@ -7,6 +7,7 @@ const counterBytes = counters.length * BigInt64Array.BYTES_PER_ELEMENT
 const stops = {
   CANCELLED: 'the operation was cancelled',
   INTERRUPTED: 'interrupted',
+  LOCK_LOST: 'another writer took the lock of a place that this operation writes to',
   TIMEOUT: 'the operation took longer than backup.operation_timeout allows',
 } as const satisfies Partial<Record<ErrorCode, string>>
 export type StopReason = keyof typeof stops

@@ -50,6 +50,7 @@ export function reportOn(): Reporter {
           sha256,
           size_bytes: size,
           source_mtime_ns,
+          ...etag,
         } as const
         others += otherWriter.other(entry)
         return

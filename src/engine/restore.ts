@@ -1,24 +1,29 @@
+import { existsSync, rmSync } from 'node:fs'
 import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
 import { pack, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
 import { type Part, readContents } from './contents.js'
-import { copyFiles, proveFiles } from './copy-files.js'
+import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
+import { leftInventory } from './earlier.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
-import type { StoredBatch } from './inventory.js'
+import { Inventory, type StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
 import { checkOwner, checkRoom, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
+import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
 
 /**
  * A restore, as a list of steps. All reading, checking and running out of space comes before the first live file changes; a switch once begun is
- * finished whoever asks to stop. Says `completed` only if every file asked for is in place.
+ * finished whoever asks to stop, or by the next process. Says `completed` only if every file asked for is in place.
  */
 export async function runRestore(run: Run, request: RestoreRequest): Promise<'completed'> {
+  if (run.resumed?.switching) return finishSwitch(run, request)
+  if (run.resumed) await unstageLeft(run)
   const { tracker } = run
   tracker.enter('reading')
   tracker.restore = emptyStatus(request)
@@ -30,24 +35,60 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   const staging = stagingOf(run, request)
   await checkRoom(run, staging, contents.need)
   await findExtras(run, contents.databases)
+  const { missing } = contents
+  if (staging === 'file') return restoreInPlace(run, request, contents.parts, { owner, missing })
   let parts: readonly StagedPart[] = []
   let staged = false
   try {
-    // Nothing can be hidden where nothing can be renamed: all or nothing then means to prove it all before the first write.
-    if (request.allOrNothing && staging === 'file') await prove(run, contents.missing)
-    parts = await stage(run, staging, request, owner, contents.parts)
-    if (request.allOrNothing && countMissing(run, contents.missing) > 0) throw incomplete(run)
+    parts = await stage(run, request, owner, contents.parts)
+    if (request.allOrNothing && countMissing(run, missing) > 0) throw incomplete(run)
     run.progress.check()
     tracker.enter('syncing')
     if (request.restoreData) await run.storage.sync?.()
     run.progress.check()
+    await beginSwitch(run, { staging, parts, missing, ...(owner && { owner }) })
     staged = true
   } finally {
-    if (!staged && staging === 'all') await unstage(run)
+    if (!staged) await unstage(run, run.inventory)
   }
-  await switchIn(run, staging, request, parts, owner)
-  if (countMissing(run, contents.missing) > 0) throw incomplete(run)
-  return 'completed'
+  return switchIn(run, request, { staging, parts, missing, ...(owner && { owner }) })
+}
+
+/** Each file to its place once it is proven: where nothing can be renamed, or where there is no room for all of them twice. */
+async function restoreInPlace(
+  run: Run,
+  request: RestoreRequest,
+  parts: readonly Part[],
+  { owner, missing }: { owner: Owner | undefined; missing: readonly Gap[] },
+): Promise<'completed'> {
+  // Nothing can be hidden where nothing can be renamed: all or nothing then means to prove it all before the first write.
+  if (request.allOrNothing) await prove(run, missing)
+  run.tracker.enter('staging')
+  // Live files change from here on: everything else is proven first.
+  const record = {
+    staging: 'file',
+    parts: await stageParts(run, request, parts),
+    missing,
+    ...(owner && { owner }),
+  } as const
+  await beginSwitch(run, record)
+  return switchIn(run, request, record)
+}
+
+/** What was interrupted in its switch, from the list that it had. */
+async function finishSwitch(run: Run, request: RestoreRequest): Promise<'completed'> {
+  const record = await readSwitch(run)
+  run.tracker.restore = { ...emptyStatus(request), verified: record.verified }
+  run.tracker.totalFiles = record.totalFiles
+  run.tracker.totalBytes = record.totalBytes
+  run.tracker.totalsKnown = true
+  run.tracker.begun = true
+  if (record.staging === 'all') {
+    run.tracker.switching = true
+    run.progress.add('files', record.totalFiles)
+    run.progress.add('bytes', record.totalBytes)
+  }
+  return switchIn(run, request, record)
 }
 
 /** Object stores have no rename: there each file is put in its place as a whole, once its hash is known to be right. */
@@ -62,28 +103,16 @@ async function prove(run: Run, missing: readonly Gap[]): Promise<void> {
   if (countMissing(run, missing) > 0) throw incomplete(run)
 }
 
-/** Writes every file under its hidden name (`staging: all`), or each one to its place once it is proven (`file`). */
+/** Writes every file under its hidden name, and proves it. */
 async function stage(
   run: Run,
-  staging: RestoreRequest['staging'],
   request: RestoreRequest,
   owner: Owner | undefined,
   parts: readonly Part[],
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
-  const inPlace = staging === 'file'
-  // One by one, live files change from here on: everything else is proven first.
-  const early = inPlace ? await stageParts(run, request, parts) : null
-  const proven = early ?? stageParts(run, request, parts)
-  const copied = copyFiles(run, completeListing(), {
-    from: run.targetStore,
-    to: storeNames.storage,
-    fromPrefix: `${run.backupId}/${backupPaths.data}`,
-    toPrefix: '',
-    recorded: true,
-    ...(!inPlace && { direct: true, hideFor: run.id }),
-    ...(owner && { owner }),
-  })
+  const proven = stageParts(run, request, parts)
+  const copied = copyFiles(run, completeListing(), { ...planOf(run, owner), direct: true, hideFor: run.id })
   await Promise.allSettled([proven, copied])
   await copied.catch((error: unknown) => {
     // Nobody else writes hidden names of this operation.
@@ -95,42 +124,66 @@ async function stage(
   return proven
 }
 
-async function switchIn(
-  run: Run,
-  staging: RestoreRequest['staging'],
-  request: RestoreRequest,
-  parts: readonly StagedPart[],
-  owner: Owner | undefined,
-): Promise<void> {
-  run.tracker.switching = true
-  run.tracker.enter('switching')
+function planOf(run: Run, owner: Owner | undefined): CopyPlan {
+  return {
+    from: run.targetStore,
+    to: storeNames.storage,
+    fromPrefix: `${run.backupId}/${backupPaths.data}`,
+    toPrefix: '',
+    recorded: true,
+    ...(owner && { owner }),
+  }
+}
+
+/** Changes live files. Each step can be done twice: after an interruption all of them are done again. */
+async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord): Promise<'completed'> {
+  const { staging, parts, owner, missing } = record
+  if (staging === 'all') run.tracker.enter('switching')
   if (request.restoreData) {
-    if (staging === 'all') {
-      await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
-    }
+    if (staging === 'file') await copyFiles(run, completeListing(), planOf(run, owner))
+    else await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
+    run.tracker.switching = true
+    run.tracker.enter('switching')
     await settleExtras(run, request.mode)
     await run.storage.sync?.()
   }
+  run.tracker.switching = true
   await installDatabases(run, parts, owner)
   await installConfiguration(run, parts)
+  if (countMissing(run, missing) > 0) throw incomplete(run)
+  return 'completed'
 }
 
 /** Gives the staged files of a batch their own names. */
 async function show(run: Run, batch: StoredBatch): Promise<void> {
   const staged = unpack(batch).filter((_, index) => batch.done[index] === 1)
   if (staged.length === 0) return
-  const { paths } = pack(staged)
-  const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'show' } as const
+  const { paths, sizes } = pack(staged)
+  const again = run.resumed ? { again: sizes } : {}
+  const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'show', ...again } as const
   const { failures, fatal } = await run.pool.transfer({ ...task, paths })
   if (fatal) throw fromFailure(fatal)
   run.inventory.addFailures(pack(staged), failures)
 }
 
 /** Takes back what was staged, and the folders that were made for it: the restore has changed nothing. */
-async function unstage(run: Run): Promise<void> {
-  await runLanes(run.pool.workers, run.inventory.batches(), async ({ paths }) => {
+async function unstage(run: Run, inventory: Inventory): Promise<void> {
+  await runLanes(run.pool.workers, inventory.batches(), async ({ paths }) => {
     await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths, hiddenFor: run.id })
   })
+}
+
+/** The same for what a process that is gone had staged. A list that can't be read any more leaves only hidden files that Arc does not look at. */
+export async function unstageLeft(run: Run): Promise<void> {
+  const file = `${run.scratch.url}/${leftInventory}`
+  if (!existsSync(file) || !run.storage.rename) return
+  const left = new Inventory(file)
+  try {
+    await unstage(run, left)
+  } finally {
+    left.close()
+  }
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true })
 }
 
 /** Puts what is not in place into the status, and returns how much that is. */

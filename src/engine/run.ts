@@ -18,8 +18,16 @@ export interface EngineSettings {
   /** Files in flight at once in a thread, where one end is not on this machine. */
   readonly transfers: number
   readonly operationTimeoutMs: number
+  /** Does an operation that is interrupted stay as it is, to be resumed, or is it cleaned up? */
+  readonly onInterrupt: 'resume' | 'clean'
+  /** How long files that a restore moved aside are kept, in ms. */
+  readonly keepReplacedMs: number
+  /** How long a lock on an object store holds without being renewed, in ms. */
+  readonly lockTtlMs: number
   /** Share (0..1) of the files that a backup may skip. */
   readonly maxSkipped: number
+  /** Listings after the copy until which every partition must have stood still. */
+  readonly settlePasses: number
   /** Absolute paths that no backup holds. */
   readonly excluded: readonly string[]
   /** What no backup holds, as sentences for the manifest. */
@@ -30,6 +38,14 @@ export interface EngineSettings {
   readonly configFile: string | null
   /** Throws CONFIG_INVALID for text that could not be loaded as a configuration. */
   readonly checkConfiguration: (text: string) => void
+}
+
+/** What an operation that is resumed has to know of its interruption. */
+export interface Resumed {
+  /** False after a restart of the machine: what was not synced before may be gone. */
+  readonly sameBoot: boolean
+  /** A restore that had begun to change live files. */
+  readonly switching: boolean
 }
 
 /** One operation under way: what its steps work with. */
@@ -55,7 +71,11 @@ export interface Run {
   readonly tracker: Tracker
   readonly inventory: Inventory
   readonly journal: Journal
+  /** Null for an operation that runs for the first time. */
+  readonly resumed: Resumed | null
   readonly log: Logger
+  /** Are the places that it writes to still its own? Asked before a commit. @throws LOCK_LOST */
+  readonly confirmLocks: () => Promise<void>
 }
 
 /** Names of the stores in the pool, beside `target:<name>` for each place for backups. */

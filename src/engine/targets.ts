@@ -10,11 +10,14 @@ import { listManifests, loadManifest } from './backups.js'
 export interface TargetConfig {
   readonly name: string
   readonly store: StoreConfig
+  readonly locked: boolean
 }
 
 export interface Target {
   readonly name: string
   readonly store: Store
+  /** Is a lock taken before anything is written there? */
+  readonly locked: boolean
 }
 
 export interface BackupList {
@@ -39,7 +42,7 @@ export class Targets {
   }
 
   static async open(configs: readonly TargetConfig[], defaultName: string): Promise<Targets> {
-    const opened = configs.map(async ({ name, store }) => ({ name, store: await openStore(store) }))
+    const opened = configs.map(async ({ store, ...config }) => ({ ...config, store: await openStore(store) }))
     return new Targets(await Promise.all(opened), defaultName)
   }
 
@@ -49,6 +52,10 @@ export class Targets {
     if (found) return found
     const known = this.#targets.map((target) => target.name).join(', ')
     throw new ServiceError('REQUEST_INVALID', `unknown target ${JSON.stringify(name.slice(0, 80))}: expected ${known}`)
+  }
+
+  get all(): readonly Target[] {
+    return this.#targets
   }
 
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */

@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus } from './operation.js'
+import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus } from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -21,21 +21,32 @@ export class Tracker {
   skippedSample: readonly Gap[] = []
   readonly warnings: string[] = []
   restore: RestoreStatus | null = null
+  settled: SettledStatus | null = null
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
+  /** Live files may have changed: who comes back must finish it. */
+  begun = false
 
   readonly #identity: Identity
   readonly #progress: Progress
-  readonly #started = now()
+  /** When this process took it up: later than its start where it was interrupted. */
+  readonly #running = now()
+  readonly #earlierMs: number
+  readonly #resumes: number
+  readonly #startedAt: string
   readonly #phaseMs: Partial<Record<Phase, number>> = {}
   readonly #samples: { at: number; bytes: number }[] = []
   readonly #timer: NodeJS.Timeout
   #phase: Phase = 'listing'
-  #phaseSince = this.#started
+  #phaseSince = this.#running
   #end: { at: number; outcome: Outcome; failure: Failure | null } | null = null
 
-  constructor(identity: Identity, progress: Progress) {
+  /** @param earlier what is on record of an operation that is resumed */
+  constructor(identity: Identity, progress: Progress, earlier?: { status: OperationStatus; spentMs: number }) {
     this.#identity = identity
+    this.#startedAt = earlier?.status.startedAt ?? timestamp(this.#running)
+    this.#earlierMs = earlier?.spentMs ?? 0
+    this.#resumes = earlier ? earlier.status.resumes + 1 : 0
     this.#progress = progress
     this.#timer = setInterval(() => this.#sample(), samplePeriod)
     this.#timer.unref()
@@ -47,6 +58,11 @@ export class Tracker {
     this.#phaseMs[this.#phase] = (this.#phaseMs[this.#phase] ?? 0) + at - this.#phaseSince
     this.#phase = phase
     this.#phaseSince = at
+  }
+
+  /** Time that the operation has run, without that between an interruption and its resume, in ms. */
+  get spentMs(): number {
+    return this.#earlierMs + (this.#end?.at ?? now()) - this.#running
   }
 
   warn(message: string): void {
@@ -61,7 +77,7 @@ export class Tracker {
 
   snapshot(): OperationStatus {
     const [end, bytes] = [this.#end, this.#progress.read('bytes')]
-    const rate = end ? perSecond(bytes, end.at - this.#started) : this.#rate(bytes)
+    const rate = end ? perSecond(bytes, this.spentMs) : this.#rate(bytes)
     return Object.freeze({
       ...this.#identity,
       status: end ? arcStatus(end.outcome) : 'running',
@@ -74,13 +90,15 @@ export class Tracker {
       processedBytes: bytes,
       bytesPerSecond: rate,
       etaSeconds: this.#eta(bytes, rate),
-      startedAt: timestamp(this.#started),
+      startedAt: this.#startedAt,
       completedAt: end ? timestamp(end.at) : null,
       error: end?.failure?.message ?? null,
       errorCode: end?.failure?.code ?? null,
       warnings: [...this.warnings],
       skippedSample: this.skippedSample,
       restore: this.restore,
+      resumes: this.#resumes,
+      settled: this.settled,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })
   }

@@ -61,6 +61,8 @@ export interface RenameTask {
   readonly operation: string
   /** `show`: from the hidden name of a staged file to its own; `hide`: aside. */
   readonly direction: 'show' | 'hide'
+  /** Sizes of the files where this is done again after an interruption: one that lost its hidden name and has this size was switched before. */
+  readonly again?: Float64Array
 }
 
 export interface RemoveTask {
@@ -169,11 +171,21 @@ async function renameBatch(task: RenameTask, store: Store): Promise<TransferOutc
       if (task.direction === 'show') await store.rename?.(hidden, path)
       else await store.rename?.(path, hidden)
     } catch (error) {
+      if (await wasSwitched(task, store, index, path)) continue
       // A switch once begun is finished: one name that can't be switched does not keep the others old.
       failures.push({ index, failure: toFailure(error) })
     }
   }
   return { ...emptyOutcome(paths.length), failures }
+}
+
+async function wasSwitched({ again }: RenameTask, store: Store, index: number, path: string): Promise<boolean> {
+  if (!again) return false
+  try {
+    return (await store.stat(path)).size === again[index]
+  } catch {
+    return false
+  }
 }
 
 async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutcome> {

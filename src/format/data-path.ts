@@ -48,6 +48,11 @@ export function dayPartitionOf(path: string): string | null {
   return datedFolders.exec(path)?.[1] ?? null
 }
 
+/** The same for what is data: what Arc keeps for all databases together is in no partition, however it is named. */
+export function dataPartitionOf(path: string): string | null {
+  return path.startsWith('_schema/') || path.startsWith('_compaction_state/') ? null : dayPartitionOf(path)
+}
+
 /** Start of the hour or day that a file's folder stands for, RFC 3339 in UTC; null elsewhere, and where there is no such day. */
 export function partitionTimeOf(path: string): string | null {
   const found = datedFolders.exec(path)

@@ -8,4 +8,6 @@ export const backupPaths = {
   data: 'data/',
   metadata: (name: string): string => `metadata/${name}.db`,
   config: 'config/arc.toml',
+  /** Written first, removed last: while it is there, the folder is in the making or on its way out. */
+  marker: '.arc-backup.json',
 } as const

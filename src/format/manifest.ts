@@ -45,6 +45,11 @@ const schema = z.object({
   /** Schema anchors among `total_files`. */
   auxiliary_files: count,
   compaction_state_files: count,
+  /** Ours: how the backup followed a source that Arc went on merging; see `SettledStatus` of the engine. */
+  settled_passes: count.optional(),
+  replaced_files: count.optional(),
+  /** Ours, and Arc's in the status of a restore: files left out because a merged one stands for them. */
+  consumed_inputs_skipped: count.optional(),
   /** The databases that were asked for; empty for all. */
   scope: list(z.string()),
   /** Ours: what the operator should know of this backup. */
@@ -115,6 +120,9 @@ export function toClientJson(manifest: Manifest): Record<string, unknown> {
       ...arcsCounts(manifest),
       auxiliary_files: manifest.auxiliary_files,
       compaction_state_files: manifest.compaction_state_files,
+      settled_passes: manifest.settled_passes,
+      replaced_files: manifest.replaced_files,
+      consumed_inputs_skipped: manifest.consumed_inputs_skipped,
       scope: manifest.scope,
       warnings: manifest.warnings,
       metadata_files: manifest.metadata_files,

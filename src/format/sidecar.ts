@@ -25,6 +25,7 @@ export interface SidecarOther {
   readonly sha256: string
   readonly size_bytes: number
   readonly source_mtime_ns?: string
+  readonly source_etag?: string
 }
 
 /** An entry as it was read, whoever wrote it: `files` have storage paths, `other_files` paths relative to the backup's folder. */
@@ -89,6 +90,26 @@ export class SidecarWriter {
     this.#entries += 1
     return separator + json
   }
+}
+
+/** What an entry that was taken out said. */
+export type CutEntry = Pick<SidecarFile, 'path' | 'size_bytes'> & Partial<Pick<SidecarFile, 'database' | 'measurement'>>
+
+/** Takes entries out of a text that `SidecarWriter` made from a first entry on. */
+export function cutEntries(text: string, isOut: (path: string) => boolean): { rest: string; cut: CutEntry[] } {
+  if (text === '') return { rest: '', cut: [] }
+  const cut: CutEntry[] = []
+  // One entry a line, and JSON has no line breaks of its own.
+  const kept = text
+    .slice(1)
+    .split(',\n')
+    .filter((line) => {
+      const entry = JSON.parse(line) as CutEntry
+      if (!isOut(entry.path)) return true
+      cut.push(entry)
+      return false
+    })
+  return { rest: kept.length === 0 ? '' : `\n${kept.join(',\n')}`, cut }
 }
 
 function timeField(key: string, time: string | null): string {

@@ -45,7 +45,10 @@ const credentialCodes: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORBIDDEN']
 function bodyOf(failure: ServiceError): Record<string, unknown> {
   const { code, message, detail } = failure
   if (credentialCodes.includes(code)) return { error: message, success: false }
-  if (code === 'BUSY') return { error: message, operation: detail.operation ?? 'unknown', status: 'running' }
+  if (code === 'BUSY') {
+    const { operation = 'unknown', heldBy } = detail
+    return { error: message, ...(heldBy !== undefined && { held_by: heldBy }), operation, status: 'running' }
+  }
   if (code === 'INTERNAL') return { error: 'Internal server error' }
   return {
     error: message,

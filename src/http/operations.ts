@@ -21,4 +21,8 @@ export interface Operations {
   mayReadStatus(credential: string): boolean
   /** Asks the running operation to end. @throws NOT_FOUND when nothing runs, BUSY when it is too late. */
   cancel(): void
+  /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID */
+  resume(id: string): Promise<Started>
+  /** Gives an interrupted operation up and removes what it left. @throws NOT_FOUND, BUSY, REQUEST_INVALID */
+  discard(id: string): Promise<void>
 }

@@ -26,15 +26,17 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     bytes_per_second: status.bytesPerSecond,
     eta_seconds: status.etaSeconds,
     warnings: status.warnings,
+    ...(status.resumes > 0 && { resumes: status.resumes }),
     ...(status.databases && { databases: status.databases }),
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
+    ...settledBody(status),
     ...restoreBody(status),
   }
 }
 
 /** An operation on record: its status, who asked, and for what. */
-export function operationBody({ status, request, caller }: JournalEntry): Record<string, unknown> {
-  return { ...statusBody(status), requested_by: caller, request }
+export function operationBody({ status, request, caller, resumable }: JournalEntry): Record<string, unknown> {
+  return { ...statusBody(status), resumable, requested_by: caller, request }
 }
 
 export function listBody({ backups, warnings, unreachable }: BackupList): Record<string, unknown> {
@@ -47,6 +49,12 @@ export function listBody({ backups, warnings, unreachable }: BackupList): Record
     }),
     ...(warnings.length > 0 && { warnings }),
   }
+}
+
+function settledBody({ settled }: OperationStatus): Record<string, unknown> {
+  if (!settled) return {}
+  const { passes, replacedFiles, consumedInputs } = settled
+  return { settled_passes: passes, replaced_files: replacedFiles, consumed_inputs_skipped: consumedInputs }
 }
 
 function restoreBody({ restore }: OperationStatus): Record<string, unknown> {

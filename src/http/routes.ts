@@ -51,6 +51,18 @@ export function createRouter(operations: Operations): Router<State> {
     ctx.body = operationBody(operations.operation(ctx.params.id ?? ''))
   })
 
+  router.post(`${group}/operations/:id/resume`, async (ctx) => {
+    const { backupId, operationId, target } = await operations.resume(ctx.params.id ?? '')
+    ctx.status = 202
+    ctx.body = { backup_id: backupId, message: 'Resumed', operation_id: operationId, status: 'running', target }
+  })
+
+  router.post(`${group}/operations/:id/discard`, async (ctx) => {
+    const { id = '' } = ctx.params
+    await operations.discard(id)
+    ctx.body = { message: 'Discarded', operation_id: id }
+  })
+
   router.post(`${group}/cancel`, async (ctx) => {
     operations.cancel()
     ctx.status = 202

@@ -22,7 +22,7 @@ export interface Uploaded {
   readonly lastModified: string
 }
 
-type PutOptions = Pick<WriteOptions, 'sha256' | 'ifAbsent'>
+type PutOptions = Pick<WriteOptions, 'sha256' | 'ifAbsent' | 'ifVersion'>
 
 /** A whole blob in one request. The service refuses it if its bytes don't match their MD5. */
 export async function putBlob(
@@ -177,7 +177,7 @@ async function commit(
   query: string,
   headers: Record<string, string>,
   body: Buffer,
-  { sha256, ifAbsent }: PutOptions,
+  { sha256, ifAbsent, ifVersion }: PutOptions,
 ): Promise<Omit<Uploaded, 'size'>> {
   const name = client.nameOf(path)
   const writer = randomUUID()
@@ -185,6 +185,7 @@ async function commit(
     ...headers,
     ...(sha256 !== undefined && { 'x-ms-meta-sha256': sha256 }),
     ...(ifAbsent && { 'if-none-match': '*', 'x-ms-meta-writer': writer }),
+    ...(ifVersion !== undefined && { 'if-match': ifVersion }),
   }
   let tries = 0
   try {

@@ -102,7 +102,7 @@ export class AzureStore implements Store {
   async writeSmall(
     path: string,
     bytes: Buffer,
-    options: Pick<WriteOptions, 'sha256' | 'ifAbsent'> = {},
+    options: Pick<WriteOptions, 'sha256' | 'ifAbsent' | 'ifVersion'> = {},
   ): Promise<StoredFile> {
     return asFile(path, await putBlob(this.#client, path, bytes, options))
   }

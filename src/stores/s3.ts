@@ -119,7 +119,7 @@ export class S3Store implements Store {
   async writeSmall(
     path: string,
     bytes: Buffer,
-    options: Pick<WriteOptions, 'sha256' | 'ifAbsent'> = {},
+    options: Pick<WriteOptions, 'sha256' | 'ifAbsent' | 'ifVersion'> = {},
   ): Promise<StoredFile> {
     const sha256 = options.sha256 ?? createHash('sha256').update(bytes).digest('hex')
     const headers = await this.#bucket.exchange('write', path, {
@@ -133,6 +133,7 @@ export class S3Store implements Store {
         // Buckets with Object Lock take nothing without a checksum; it also stays with the object, where a copy can use it.
         'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64'),
         ...(options.ifAbsent && { 'if-none-match': '*' }),
+        ...(options.ifVersion !== undefined && { 'if-match': options.ifVersion }),
       },
     })
     return { path, size: bytes.length, mtimeNs: mtimeOf(headers), ...etagOf(headers) }

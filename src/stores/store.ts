@@ -64,6 +64,8 @@ export interface WriteOptions extends Placement {
   readonly sha256AtEnd?: () => string
   /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
   readonly ifAbsent?: true
+  /** Only for a store with versions, and its door for small files: replace this one or fail with STORE_EXISTS (STORE_NOT_FOUND where it is gone). */
+  readonly ifVersion?: string
   /** One of many: it need not be on stable storage before `sync`. */
   readonly bulk?: true
   /**

@@ -22,7 +22,7 @@ function refusal(run: () => unknown): ServiceError {
 
 t.test('an empty file gives the defaults, with absolute paths, ms and shares', async (t) => {
   const cwd = t.testdir({ 'arc.toml': '' })
-  const local = { name: 'local', store: { kind: 'local', root: `${cwd}/data/backups` } }
+  const local = { name: 'local', store: { kind: 'local', root: `${cwd}/data/backups` }, locked: true }
   t.strictSame(loadConfig({ cwd, env: {} }), {
     file: `${cwd}/arc.toml`,
     log: { level: 'info', format: 'json' },
@@ -43,9 +43,13 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       statePath: `${cwd}/data/arc-backup`,
       enabled: true,
       operationTimeoutMs: 7_200_000,
+      onInterrupt: 'resume',
+      keepReplacedMs: 259_200_000,
+      lockTtlMs: 60_000,
       transfers: null,
       workers: Math.min(availableParallelism(), 256),
       maxSkipped: 0.1,
+      settlePasses: 5,
     },
     excluded: [],
     uncovered: ['rows that Arc still holds in its buffers are in no backup until Arc has written them to files'],
@@ -79,10 +83,14 @@ local_path = "/b"
 host = "[::1]"
 port = 9
 operation_timeout = "1h30m"
+on_interrupt = "clean"
+keep_replaced = "1h"
+lock_ttl = "15s"
 workers = 3
 transfers = 12
 state_path = "/c"
 max_skipped = "2.5%"
+settle_passes = 7
 `,
   })
   const config = loadConfig({ cwd, env: {} })
@@ -96,9 +104,13 @@ max_skipped = "2.5%"
       defaultTarget: { name: 'local', store: { kind: 'local', root: '/b' } },
       statePath: '/c',
       operationTimeoutMs: 5_400_000,
+      onInterrupt: 'clean',
+      keepReplacedMs: 3_600_000,
+      lockTtlMs: 15_000,
       workers: 3,
       transfers: 12,
       maxSkipped: 0.025,
+      settlePasses: 7,
     },
   })
   t.equal(config.auth.bootstrapToken?.reveal(), '0123456789abcdef0123456789abcdef')

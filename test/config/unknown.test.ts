@@ -7,11 +7,11 @@ const keys = Object.keys(settingsWith(['nas']).shape)
 
 t.test('an unknown key under [backup] or a target is named with the nearest known one', async (t) => {
   const toml =
-    '[backup]\nlocal_paht = "/x"\nport = 1\n\n[Backup.Targets.nas]\ntype = "s3"\ns3_buckte = "a"\n[Backup.Targets.nas.lock]\n'
+    '[backup]\nlocal_paht = "/x"\nport = 1\n\n[Backup.Targets.nas]\ntype = "s3"\ns3_buckte = "a"\n[Backup.Targets.nas.typ]\n'
   t.strictSame(unknownNames(parseConfig(toml, 'arc.toml'), {}, keys), [
     'arc.toml:2: backup.local_paht is not a known key and does nothing; the nearest is backup.local_path',
     'arc.toml:7: backup.targets.nas.s3_buckte is not a known key and does nothing; the nearest is backup.targets.nas.s3_bucket',
-    'arc.toml:8: backup.targets.nas.lock is not a known key and does nothing; the nearest is backup.targets.nas.type',
+    'arc.toml:8: backup.targets.nas.typ is not a known key and does nothing; the nearest is backup.targets.nas.type',
   ])
 })
 

@@ -33,11 +33,11 @@ const samples = {
 } as const
 
 const flags = keys.filter((key) => /enabled$|unauthenticated$|use_ssl$|path_style$|use_managed_identity$/.test(key))
-const integers = keys.filter((key) => /port|workers|transfers|cache_|read_timeout|idle_timeout/.test(key))
+const integers = keys.filter((key) => /port|workers|transfers|settle_passes|cache_|read_timeout|idle_timeout/.test(key))
 const secrets = keys.filter((key) => /_token$|_key$|connection_string$/.test(key))
 
 t.test('each wrong type of each key is refused, by name and line', async (t) => {
-  t.strictSame([flags.length, integers.length, secrets.length], [12, 8, 6])
+  t.strictSame([flags.length, integers.length, secrets.length], [12, 9, 6])
   for (const key of keys) {
     const kind = flags.includes(key) ? 'flag' : integers.includes(key) ? 'integer' : 'text'
     for (const [value, is] of Object.entries(samples)) {
@@ -75,6 +75,7 @@ t.test('values of the right type that are refused', async (t) => {
     ['backup.stall_timeout', '"0s"', '"-1s"', '30'],
     ['backup.workers', '0', '257', '-1'],
     ['backup.transfers', '0', '65'],
+    ['backup.settle_passes', '0', '101', '-1'],
     ['backup.max_skipped', '"-1%"', '"101%"', '"10"', '"%"', '""', '"ten"', '10', '"1e1%"'],
   ]
   for (const [key, ...values] of wrong) {
@@ -94,6 +95,7 @@ t.test('values that are taken', async (t) => {
     ['backup.operation_timeout', '"90m"', 5_400_000],
     ['backup.workers', '256', 256],
     ['backup.transfers', '64', 64],
+    ['backup.settle_passes', '1', 1],
     ['backup.retry_timeout', '"2m"', 120_000],
     ['backup.stall_timeout', '"1.5s"', 1500],
     ['backup.default_target', '" NAS "', 'nas'],
@@ -248,7 +250,7 @@ t.test('a default can be refused too, and each key once', async (t) => {
 t.test('the defaults are what the schema takes', async (t) => {
   for (const key of keys) {
     const value = new Values(null, {}).settings[key]
-    if (value === undefined || /operation_timeout|retry_timeout|stall_timeout|max_skipped/.test(key)) continue
+    if (value === undefined || /_timeout$|keep_replaced|lock_ttl|max_skipped/.test(key)) continue
     t.ok(settings.shape[key].safeParse(value).success, key)
   }
 })

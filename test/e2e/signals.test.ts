@@ -1,47 +1,18 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
+import t from 'tap'
+import { arcBackupId } from '../support/fixture.js'
 import { growDatabase } from '../support/neighbour.js'
-import { runProgram, startProgram } from '../support/process.js'
+import { runProgram } from '../support/process.js'
 import { hashTree } from '../support/tree.js'
+import { makeFolder, serve } from './served.js'
 
-const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
-
-/** A service process over Arc's fixture with some large files beside, so that an operation takes a while. */
-async function serve(t: Test) {
-  const folder = t.testdir({})
-  copyFixture(folder)
-  for (let index = 0; index < 6; index += 1) {
-    writeFileSync(`${folder}/data/arc/metrics/cpu/big${index}.parquet`, Buffer.alloc(128 << 20, index))
-  }
-  const program = startProgram(t, ['serve'], {
-    cwd: folder,
-    env: { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1' },
-  })
-  const [, url] = await program.waitFor(/"url":"([^"]+)"/)
-  const call = async (method: string, path: string, body?: unknown) => {
-    const answer = await fetch(`${url}/api/v1/backup${path}`, {
-      method,
-      headers,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    return (await answer.json()) as Record<string, unknown>
-  }
-  const reach = async (phase: string): Promise<void> => {
-    for (;;) {
-      const status = await call('GET', '/status')
-      if (status.phase === phase && Number(status.processed_bytes) > 0) return
-      if (status.status !== 'running') throw new Error(`the operation ended before ${phase}: ${JSON.stringify(status)}`)
-      await sleep(5)
-    }
-  }
-  return { folder, program, call, reach }
-}
+/** An operation that is stopped leaves nothing. */
+const clean = { ARC_BACKUP_ON_INTERRUPT: 'clean' }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} while a backup runs: it ends as interrupted, and its debris is gone`, async (t) => {
-    const { folder, program, call, reach } = await serve(t)
+    const { folder, program, call, reach } = await serve(t, makeFolder(t), clean)
     await call('POST', '')
     await reach('copying')
     const asked = Date.now()
@@ -58,7 +29,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 t.test('SIGTERM while a large arc.db is copied: the backup ends as interrupted', async (t) => {
-  const { folder, program, call } = await serve(t)
+  const { folder, program, call } = await serve(t, makeFolder(t), clean)
   growDatabase(`${folder}/data/arc.db`, 300_000)
   await call('POST', '')
   while ((await call('GET', '/status')).phase !== 'metadata') await sleep(5)
@@ -70,7 +41,7 @@ t.test('SIGTERM while a large arc.db is copied: the backup ends as interrupted',
 })
 
 t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
-  const { folder, program, call, reach } = await serve(t)
+  const { folder, program, call, reach } = await serve(t, makeFolder(t), clean)
   const { backup_id } = await call('POST', '')
   while ((await call('GET', '/status')).status === 'running') await sleep(20)
   rmSync(`${folder}/data/arc/alpha_iot/cpu`, { recursive: true })
@@ -84,28 +55,8 @@ t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
   t.same(hashTree(`${folder}/data/arc`), before)
 })
 
-t.test('killed: after the restart the operation is on record as interrupted', async (t) => {
-  const { folder, program, call, reach } = await serve(t)
-  const { operation_id } = await call('POST', '')
-  await reach('copying')
-  program.child.kill('SIGKILL')
-  await program.ended
-  const again = startProgram(t, ['serve'], {
-    cwd: folder,
-    env: { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1' },
-  })
-  const [, url] = await again.waitFor(/"url":"([^"]+)"/)
-  const get = async (path: string) => (await (await fetch(`${url}/api/v1/backup${path}`, { headers })).json()) as object
-  const interrupted = { operation_id, status: 'failed', outcome: 'interrupted', error: 'the service was killed' }
-  t.match(await get('/status'), interrupted)
-  t.match(await get(`/operations/${operation_id}`), { ...interrupted, requested_by: 'admin' })
-  t.match(await get('/operations'), { count: 1, operations: [interrupted] })
-  again.child.kill('SIGTERM')
-  await again.ended
-})
-
 t.test('cancel ends a backup and leaves nothing; idle there is nothing to cancel', async (t) => {
-  const { folder, program, call, reach } = await serve(t)
+  const { folder, program, call, reach } = await serve(t, makeFolder(t), clean)
   t.same(await call('POST', '/cancel'), { error: 'No operation is running' })
   await call('POST', '')
   await reach('copying')
@@ -118,7 +69,7 @@ t.test('cancel ends a backup and leaves nothing; idle there is nothing to cancel
 })
 
 t.test('a port in use names the key; a second service on the same state names the first', async (t) => {
-  const { folder, program } = await serve(t)
+  const { folder, program } = await serve(t, makeFolder(t))
   const [, port] = await program.waitFor(/"url":"http:\/\/127\.0\.0\.1:(\d+)"/)
   const taken = await runProgram(t, ['serve'], {
     cwd: folder,

@@ -69,8 +69,8 @@ t.test('one that slipped in between has it', async (t) => {
   const statePath = t.testdir({})
   const other = new Database(`${statePath}/lock.db`)
   t.teardown(() => other.close())
-  other.exec(`CREATE TABLE holder (pid INTEGER, host TEXT, since TEXT);
-    CREATE TRIGGER late AFTER INSERT ON holder BEGIN UPDATE holder SET pid = 4711, host = 'elsewhere'; END`)
+  other.exec(`CREATE TABLE holder (token TEXT, host TEXT, pid INTEGER, operation TEXT, since TEXT);
+    CREATE TRIGGER late AFTER INSERT ON holder BEGIN UPDATE holder SET token = 'x', pid = 4711, host = 'elsewhere'; END`)
   t.throws(() => lockState(statePath), { code: 'BUSY', message: /process 4711 on elsewhere/ })
 })
 

@@ -57,9 +57,9 @@ t.test('outcomes: what is done, what failed, and the lines of the sidecar', asyn
   t.same([...inventory.lines('others')], ['b', 'c'])
   t.equal(inventory.countFailed(), 3)
   t.same(inventory.failures(10), [
-    { id: 1, path: 'a/1 é.parquet', size: 1, code: 'STORE_IO', message: 'cannot read it' },
-    { id: 2, path: 'c/0 é.parquet', size: 0, code: 'STORE_NOT_FOUND', message: 'cannot read it' },
-    { id: 3, path: 'c/1 é.parquet', size: 1, code: 'STORE_IO', message: 'cannot read it' },
+    { id: 1, path: 'a/1 é.parquet', size: 1, mtimeNs: 1_000_000_001n, code: 'STORE_IO', message: 'cannot read it' },
+    { id: 2, path: 'c/0 é.parquet', size: 0, mtimeNs: 0n, code: 'STORE_NOT_FOUND', message: 'cannot read it' },
+    { id: 3, path: 'c/1 é.parquet', size: 1, mtimeNs: 1_000_000_001n, code: 'STORE_IO', message: 'cannot read it' },
   ])
   t.same(
     inventory.failures(1, 1).map(({ id }) => id),
@@ -73,6 +73,37 @@ t.test('outcomes: what is done, what failed, and the lines of the sidecar', asyn
     inventory.failures(10).map(({ id }) => id),
     [3],
   )
+})
+
+t.test('version tags come back with their files, and with those that failed', async (t) => {
+  const inventory = open(t)
+  const tagged = files(3).map(({ sha256: _, ...file }, index) => ({
+    ...file,
+    ...(index !== 1 && { etag: `"${index}"` }),
+  }))
+  inventory.add(pack(tagged))
+  const [batch] = [...inventory.batches()] as [StoredBatch]
+  t.same(unpack(batch), tagged)
+  const failure = { code: 'STORE_IO', message: 'cannot read it' } as const
+  inventory.addFailures(batch, [
+    { index: 1, failure },
+    { index: 2, failure },
+  ])
+  const [plain, other] = inventory.failures(2)
+  t.notOk(plain && 'etag' in plain)
+  t.match(other, { id: 2, etag: '"2"' })
+  inventory.forgetFailure(1)
+  t.equal(inventory.countFailed(), 1)
+})
+
+t.test('the lines of one batch can be read and written again', async (t) => {
+  const inventory = open(t)
+  inventory.add(pack(files(2)))
+  const [batch] = [...inventory.batches()] as [StoredBatch]
+  inventory.record(batch, { done: Uint8Array.of(1, 1), failures: [], files: 'both', others: 'o' })
+  t.same(inventory.linesOf(batch.id), { files: 'both', others: 'o' })
+  inventory.record(batch, { done: Uint8Array.of(1, 0), failures: [], files: 'one', others: '' })
+  t.same([[...inventory.lines('files')], [...inventory.lines('others')]], [['one'], []])
 })
 
 t.test('paths and folders that are in it, among many', async (t) => {

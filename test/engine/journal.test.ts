@@ -10,18 +10,19 @@ t.test('operations outlive a restart; one that nobody ended was interrupted', as
   const first = new Journal(`${dir}/journal.db`)
   t.equal(lastOperation(dir), null)
   const [done, killed] = [begun('000000000001'), begun('000000000002')]
-  first.begin({ status: done, request: { includeMetadata: true }, caller: 'nightly' })
+  first.begin({ status: done, request: { includeMetadata: true }, caller: 'nightly' }, 'boot-1')
   first.end({ ...done, status: 'completed', outcome: 'gaps', completedAt: '2026-11-23T10:00:00Z' })
-  first.begin({ status: killed, request: { databases: ['metrics'] }, caller: 'anna' })
+  first.begin({ status: killed, request: { databases: ['metrics'] }, caller: 'anna' }, 'boot-1')
   t.match(lastOperation(dir), { operationId: '000000000002', status: 'running', outcome: null }, 'read beside it')
   first.close()
 
   const second = new Journal(`${dir}/journal.db`)
-  t.equal(second.closeAbandoned('2026-11-23T11:00:00Z'), 1)
-  t.equal(second.closeAbandoned('2026-11-23T12:00:00Z'), 0)
+  t.equal(second.adoptAbandoned('2026-11-23T11:00:00Z'), 1)
+  t.equal(second.adoptAbandoned('2026-11-23T12:00:00Z'), 0)
   t.match(second.operations(10), [
     {
       caller: 'anna',
+      resumable: true,
       request: { databases: ['metrics'] },
       status: {
         status: 'failed',
@@ -30,27 +31,73 @@ t.test('operations outlive a restart; one that nobody ended was interrupted', as
         errorCode: 'INTERRUPTED',
       },
     },
-    { caller: 'nightly', request: { includeMetadata: true }, status: { status: 'completed', outcome: 'gaps' } },
+    {
+      caller: 'nightly',
+      resumable: false,
+      request: { includeMetadata: true },
+      status: { status: 'completed', outcome: 'gaps' },
+    },
   ])
   t.match(second.operation('000000000001'), { caller: 'nightly' })
   t.equal(second.operation('00000000000f'), undefined)
   second.close()
 })
 
-t.test('pages, and the last ten thousand', async (t) => {
+t.test('pages, and only so many that have ended', async (t) => {
   const dir = t.testdir()
-  const journal = new Journal(`${dir}/journal.db`)
+  const journal = new Journal(`${dir}/journal.db`, 100)
   t.teardown(() => journal.close())
   const idOf = (number: number): string => number.toString(16).padStart(12, '0')
-  for (let number = 1; number <= 10_005; number += 1) {
-    journal.begin({ status: begun(idOf(number)), request: {}, caller: 'x' })
+  journal.begin({ status: begun(idOf(1)), request: {}, caller: 'x' }, 'boot')
+  journal.interrupt(begun(idOf(1)), 5)
+  for (let number = 2; number <= 105; number += 1) {
+    journal.begin({ status: begun(idOf(number)), request: {}, caller: 'x' }, 'boot')
+    journal.end(begun(idOf(number)))
   }
   const ids = (limit: number, before?: string): string[] =>
     journal.operations(limit, before).map(({ status }) => status.operationId)
-  t.same(ids(2), [idOf(10_005), idOf(10_004)])
-  t.same(ids(2, idOf(10_004)), [idOf(10_003), idOf(10_002)])
-  t.same(ids(20_000).length, 10_000)
-  t.same(ids(5, idOf(7)), [idOf(6)], 'older ones are gone')
+  t.same(ids(2), [idOf(105), idOf(104)])
+  t.same(ids(2, idOf(104)), [idOf(103), idOf(102)])
+  t.same(ids(5, idOf(7)), [idOf(6), idOf(1)], 'older ones are gone, but for one that waits')
+})
+
+t.test('what is interrupted can be taken up; three times without a byte more is counted', async (t) => {
+  const dir = t.testdir()
+  const journal = new Journal(`${dir}/journal.db`)
+  t.teardown(() => journal.close())
+  const status = begun('000000000001')
+  journal.begin({ status, request: { mode: 'merge' }, caller: 'anna' }, 'boot-1')
+  journal.save({ ...status, processedBytes: 10 }, 1234)
+  t.same(journal.interrupted(), [], 'it runs')
+  journal.adoptAbandoned('2026-11-23T11:00:00Z')
+  t.match(journal.interrupted(), [{ spentMs: 1234, boot: 'boot-1', stalls: 0, switching: false, caller: 'anna' }])
+  t.match(journal.resume('000000000001', 'boot-2'), { boot: 'boot-1', stalls: 0, status: { processedBytes: 10 } })
+  t.same(journal.interrupted(), [])
+  for (const [bytes, stalls] of [
+    [10, 1],
+    [0, 2],
+    [11, 0],
+    [11, 1],
+  ] as const) {
+    journal.interrupt({ ...status, processedBytes: bytes }, 2000)
+    t.match(journal.resume('000000000001', 'boot-2'), { stalls, boot: 'boot-2', spentMs: 2000 }, `${bytes} bytes`)
+  }
+  journal.beginSwitch('000000000001')
+  journal.interrupt(status, 2000)
+  t.match(journal.interrupted(), [{ switching: true }])
+  journal.end(status)
+  t.same(journal.interrupted(), [])
+})
+
+t.test('an instance has one name', async (t) => {
+  const file = `${t.testdir()}/journal.db`
+  const first = new Journal(file)
+  const { instance } = first
+  t.match(instance, /^[0-9a-f-]{36}$/)
+  first.close()
+  const again = new Journal(file)
+  t.equal(again.instance, instance)
+  again.close()
 })
 
 t.test('files moved aside are on record', async (t) => {
@@ -63,6 +110,16 @@ t.test('files moved aside are on record', async (t) => {
   journal.recordMovedAside('000000000001', files)
   t.same(journal.movedAside('000000000001'), files)
   t.same(journal.movedAside('000000000002'), [])
+  journal.recordMovedAside('000000000001', files)
+  t.equal(journal.movedAside('000000000001').length, 2, 'once, also when it is done again')
+  t.same(journal.withMovedAside(), [], 'of no operation that is known')
+  const status = begun('000000000001')
+  journal.begin({ status, request: {}, caller: 'x' }, 'boot')
+  t.same(journal.withMovedAside(), [], 'it still runs')
+  journal.end({ ...status, completedAt: '2026-11-23T11:00:00Z' })
+  t.same(journal.withMovedAside(), [{ id: '000000000001', completedAt: '2026-11-23T11:00:00Z' }])
+  journal.forgetMovedAside('000000000001')
+  t.same(journal.movedAside('000000000001'), [])
 })
 
 function begun(operationId: string): OperationStatus {

@@ -65,7 +65,11 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     includeConfig: false,
     transfers: 4,
     operationTimeoutMs: 60_000,
+    onInterrupt: 'resume',
+    keepReplacedMs: 60_000,
+    lockTtlMs: 15_000,
     maxSkipped: 0.1,
+    settlePasses: 5,
     excluded: [],
     uncovered: [],
     databases: [],
@@ -111,6 +115,8 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
       tracker,
       inventory,
       journal,
+      resumed: null,
+      confirmLocks: async () => {},
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }
   }

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { partitionTimeOf } from '../../src/format/data-path.js'
-import { parseSidecar, type SidecarEntry, type SidecarFile, SidecarWriter } from '../../src/format/sidecar.js'
+import {
+  cutEntries,
+  parseSidecar,
+  type SidecarEntry,
+  type SidecarFile,
+  SidecarWriter,
+} from '../../src/format/sidecar.js'
 
 const sha256 = createHash('sha256').update('x').digest('hex')
 const path = 'metrics/disk-io/2026/01/02/03/disk-io_20261123_103036_720691076.parquet'
@@ -340,4 +346,34 @@ t.test('100,000 entries: batches stay small, the event loop turns between them, 
   t.ok(largest <= 400, `${largest} entries in a batch`)
   t.ok(turns >= batches, `${turns} turns for ${batches} batches`)
   t.ok(late < early + (32 << 20), `${late >> 20} MiB after ${early >> 20} MiB`)
+})
+
+t.test('entries are cut out of a text, whatever their names', async (t) => {
+  const writer = new SidecarWriter()
+  const names = ['a', ...oddNames, 'z,\n{"path":"y"}']
+  const text = names.map((name) => writer.file({ ...file, path: name })).join('')
+  for (const name of names) {
+    const { rest, cut } = cutEntries(text, (path) => path === name)
+    t.match(cut, [{ path: name, size_bytes: 2327, database: 'metrics', measurement: 'disk-io' }])
+    const again = new SidecarWriter()
+    t.equal(
+      rest,
+      names
+        .filter((other) => other !== name)
+        .map((other) => again.file({ ...file, path: other }))
+        .join(''),
+    )
+  }
+  t.same(
+    cutEntries(text, () => false),
+    { rest: text, cut: [] },
+  )
+  t.match(
+    cutEntries(text, () => true),
+    { rest: '', cut: { length: names.length } },
+  )
+  t.same(
+    cutEntries('', () => true),
+    { rest: '', cut: [] },
+  )
 })

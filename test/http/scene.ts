@@ -36,7 +36,9 @@ export const running: OperationStatus = {
   warnings: [],
   skippedSample: [],
   databases: null,
+  settled: null,
   restore: null,
+  resumes: 0,
   phaseMs: { listing: 5 },
 }
 
@@ -48,6 +50,8 @@ export class Engine implements Operations {
   /** Thrown by whatever is called next. */
   failure: unknown = null
   warnings: string[] = []
+  readonly resumed: string[] = []
+  readonly discarded: string[] = []
   readonly pages: { limit: number; before: string | undefined }[] = []
   isReady = true
   /** SHA-256 of the one credential that may read the status. */
@@ -86,7 +90,9 @@ export class Engine implements Operations {
   operations(limit: number, before?: string) {
     this.#fail()
     this.pages.push({ limit, before })
-    return this.current ? [{ status: this.current, request: { includeMetadata: true }, caller: 'nightly' }] : []
+    return this.current
+      ? [{ status: this.current, request: { includeMetadata: true }, caller: 'nightly', resumable: false }]
+      : []
   }
 
   operation(id: string) {
@@ -105,6 +111,17 @@ export class Engine implements Operations {
 
   cancel() {
     this.#fail()
+  }
+
+  async resume(id: string) {
+    this.#fail()
+    this.resumed.push(id)
+    return { backupId: 'backup-20261123-103045-c526b8a7', operationId: id, target: 'local' }
+  }
+
+  async discard(id: string) {
+    this.#fail()
+    this.discarded.push(id)
   }
 
   #start(what: string, request: BackupRequest | RestoreRequest, caller: Caller, backupId: string) {

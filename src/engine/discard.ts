@@ -1,0 +1,20 @@
+import { closeRun, openRun, type Plan, removeUploads, type Surroundings } from './execution.js'
+import type { Interrupted } from './journal.js'
+import { unstageLeft } from './restore.js'
+
+/** Gives up an interrupted operation: removes what it left at the target, or beside live files, and its own records. */
+export async function discardOperation(around: Surroundings, plan: Plan, interrupted: Interrupted): Promise<void> {
+  const run = await openRun(around, plan, { ...interrupted, sameBoot: false })
+  try {
+    await removeUploads(run)
+    if (plan.kind === 'backup') await run.target.remove([`${plan.backupId}/`])
+    else await unstageLeft(run)
+    const { status } = interrupted
+    const outcome = around.settings.onInterrupt === 'clean' ? 'interrupted' : 'cancelled'
+    around.journal.end({ ...status, outcome, error: `${status.error ?? 'interrupted'}; it was given up` })
+    run.log.info('what was interrupted is given up, and what it left is removed')
+  } finally {
+    run.tracker.end('cancelled', null)
+    await closeRun(run, true)
+  }
+}

@@ -1,0 +1,215 @@
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { type Failure, ServiceError, toFailure } from '../errors.js'
+import { LocalStore } from '../stores/local.js'
+import type { Store } from '../stores/store.js'
+import { bootId } from './boot-id.js'
+import { leftInventory } from './earlier.js'
+import { Inventory } from './inventory.js'
+import type { Interrupted, Journal } from './journal.js'
+import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest } from './operation.js'
+import type { Pool } from './pool.js'
+import { Progress } from './progress.js'
+import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import type { Target } from './targets.js'
+import { Tracker } from './tracker.js'
+import { abortUploads } from './uploads.js'
+
+/** How often the journal is told how far an operation is, in ms. */
+const savePeriod = 2000
+/** Resumes in a row that may move nothing. */
+const mostStalls = 3
+
+/** What every operation of a service works with. */
+export interface Surroundings {
+  readonly settings: EngineSettings
+  readonly storage: Store
+  readonly pool: Pool
+  readonly journal: Journal
+  readonly log: Logger
+}
+
+export interface Plan {
+  readonly id: string
+  readonly kind: OperationKind
+  readonly backupId: string
+  readonly target: Target
+  readonly request: BackupRequest | RestoreRequest
+  readonly caller: Caller
+  readonly action: (run: Run) => Promise<Outcome>
+  /** @throws LOCK_LOST */
+  readonly confirmLocks?: () => Promise<void>
+}
+
+/** An operation that runs, or ran last. */
+export interface Execution {
+  readonly id: string
+  readonly caller: Caller
+  readonly tracker: Tracker
+  readonly progress: Progress
+  endedAt: number | null
+  /** Never rejects: what went wrong is in the status, the journal and the log. */
+  readonly ended: Promise<void>
+}
+
+/** Starts an operation, or takes it up where it was interrupted. Resolves as soon as it is on record. */
+export async function execute(around: Surroundings, plan: Plan, interrupted?: Interrupted): Promise<Execution> {
+  const { journal } = around
+  const boot = bootId()
+  const earlier = interrupted && journal.resume(plan.id, boot)
+  const sameBoot = boot !== '' && earlier?.boot === boot
+  const run = await openRun(around, plan, earlier && { ...earlier, sameBoot })
+  if (!earlier)
+    journal.begin({ status: run.tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name }, boot)
+  run.log.info({ caller: plan.caller.name }, `${plan.kind} ${earlier ? 'resumed' : 'started'}`)
+  const givenUp = plan.kind === 'backup' && (earlier?.stalls ?? 0) >= mostStalls
+  const action = givenUp ? giveUp : plan.action
+  const { tracker, progress } = run
+  const execution = { id: plan.id, caller: plan.caller, tracker, progress, endedAt: null, ended: Promise.resolve() }
+  return Object.assign(execution, {
+    ended: carryOut(run, action).then(() => {
+      Object.assign(execution, { endedAt: Date.now() })
+    }),
+  })
+}
+
+export async function openRun(
+  { settings, storage, pool, journal, log }: Surroundings,
+  { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
+  earlier?: Interrupted & { sameBoot: boolean },
+): Promise<Run> {
+  const scratchFolder = `operations/${id}`
+  const scratch = new LocalStore(`${settings.statePath}/${scratchFolder}`)
+  await mkdir(scratch.url, { recursive: true, mode: 0o700 })
+  // A switch goes on with the list that it has; a backup makes a new one.
+  if (earlier && !earlier.switching) putInventoryAside(scratch.url)
+  const progress = new Progress()
+  const identity = {
+    operation: kind,
+    operationId: id,
+    backupId,
+    target: target.name,
+    databases: request.databases ?? null,
+  }
+  const tracker = new Tracker(identity, progress, earlier)
+  return {
+    id,
+    backupId,
+    startedAt: new Date(tracker.snapshot().startedAt),
+    settings,
+    storage,
+    target: target.store,
+    targetStore: targetStoreName(target.name),
+    uploads: `${scratch.url}/uploads.jsonl`,
+    scratch,
+    scratchFolder,
+    pool,
+    progress,
+    tracker,
+    inventory: new Inventory(`${scratch.url}/inventory.db`),
+    journal,
+    resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
+    log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
+    confirmLocks,
+  }
+}
+
+/** It would be interrupted for ever. */
+async function giveUp(run: Run): Promise<never> {
+  await run.target.remove([`${run.backupId}/`])
+  throw new ServiceError(
+    'UNAVAILABLE',
+    `the backup was interrupted ${mostStalls} times in a row without getting any further`,
+  )
+}
+
+async function carryOut(run: Run, action: Plan['action']): Promise<void> {
+  const { tracker, settings, journal, log } = run
+  const timeout = setTimeout(
+    () => run.progress.stop('TIMEOUT'),
+    Math.max(1, settings.operationTimeoutMs - tracker.spentMs),
+  )
+  const saving = setInterval(() => save(run), savePeriod)
+  let outcome: Outcome
+  let failure: Failure | null = null
+  try {
+    // Parts of an upload whose process died; those of this run are removed by who began them.
+    if (run.resumed) await removeUploads(run)
+    outcome = await action(run)
+  } catch (error) {
+    failure = toFailure(error)
+    outcome = outcomeOf(failure)
+    log.error({ err: error }, 'operation failed')
+    await removeUploads(run)
+  } finally {
+    clearTimeout(timeout)
+    clearInterval(saving)
+  }
+  const stays = outcome === 'interrupted' && staysInterrupted(run)
+  await closeRun(run, !stays)
+  tracker.end(outcome, failure)
+  const status = tracker.snapshot()
+  try {
+    if (stays) journal.interrupt(status, tracker.spentMs)
+    else journal.end(status)
+  } catch (error) {
+    log.error({ err: error }, 'the end of the operation could not be put on record')
+  }
+  for (const warning of status.warnings) log.warn(warning)
+  log.info(
+    {
+      outcome: status.outcome,
+      files: status.processedFiles,
+      bytes: status.processedBytes,
+      skipped: status.skippedFiles,
+      phase_ms: status.phaseMs,
+    },
+    `${status.operation} ended`,
+  )
+}
+
+/** Is an operation that is asked to stop left as it is? A restore that changes live files can't be left to anyone but its resume. */
+export function staysInterrupted({ settings, tracker }: Run): boolean {
+  return settings.onInterrupt === 'resume' || tracker.begun
+}
+
+export async function closeRun(run: Run, forGood: boolean): Promise<void> {
+  try {
+    run.inventory.close()
+    if (forGood) await rm(run.scratch.url, { recursive: true, force: true })
+  } catch (error) {
+    run.log.warn({ err: error }, `cannot remove ${run.scratch.url}`)
+  }
+}
+
+export async function removeUploads(run: Run): Promise<void> {
+  try {
+    await abortUploads(run.uploads, (name) => (name === storeNames.storage ? run.storage : run.target))
+  } catch (error) {
+    run.log.error({ err: error }, 'uploads in parts are left over')
+  }
+}
+
+function save({ journal, tracker, log }: Run): void {
+  try {
+    journal.save(tracker.snapshot(), tracker.spentMs)
+  } catch (error) {
+    log.warn({ err: error }, 'how far the operation is could not be put on record')
+  }
+}
+
+/** One that is there already was not taken up before the next interruption: the newer one has nothing then. */
+function putInventoryAside(folder: string): void {
+  const taken = existsSync(`${folder}/${leftInventory}`)
+  for (const suffix of ['', '-wal', '-shm']) {
+    const file = `${folder}/inventory.db${suffix}`
+    if (taken) rmSync(file, { force: true })
+    else if (existsSync(file)) renameSync(file, `${folder}/${leftInventory}${suffix}`)
+  }
+}
+
+function outcomeOf(failure: Failure): Outcome {
+  if (failure.code === 'CANCELLED') return 'cancelled'
+  return failure.code === 'INTERRUPTED' ? 'interrupted' : 'failed'
+}

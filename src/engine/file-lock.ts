@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, lchownSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+import { systemCode } from '../errors.js'
+
+/** Who holds a lock, for whoever is refused. */
+export interface Holder {
+  readonly host: string
+  readonly pid: number
+  /** What it does: an operation's id, or `service`. */
+  readonly operation: string
+  /** RFC 3339. */
+  readonly since: string
+}
+
+export interface FileLock {
+  /** @param remove the file too: for a folder that is not ours */
+  release(remove?: 'remove'): void
+}
+
+/** The lock is somebody's. */
+export class Held extends Error {
+  readonly holder: Holder | undefined
+
+  constructor(holder: Holder | undefined) {
+    super('the lock is held')
+    this.holder = holder
+  }
+}
+
+/** Who took a lock whose file was removed at that moment tries again; more often than this nobody is that unlucky. */
+const mostTries = 20
+
+/**
+ * A transaction held open on a small SQLite file is a lock of the operating system. It dies with its process, and others can still read the committed
+ * row that says who holds it.
+ *
+ * @throws Held; a system or SQLite error where the file can't be used
+ */
+export function lockFile(file: string, holder: Holder): FileLock {
+  makeFolder(dirname(file))
+  for (let tries = 1; ; tries += 1) {
+    const lock = tryLock(file, holder)
+    if (lock) return lock
+    if (tries === mostTries) throw new Held(lookInto(file, read))
+  }
+}
+
+function tryLock(file: string, holder: Holder): FileLock | null {
+  const db = new Database(file, { timeout: 0 })
+  const token = randomUUID()
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS holder (token TEXT, host TEXT, pid INTEGER, operation TEXT, since TEXT)')
+    db.exec('BEGIN IMMEDIATE; DELETE FROM holder')
+    const { host, pid, operation, since } = holder
+    db.prepare('INSERT INTO holder VALUES (?, ?, ?, ?, ?)').run(token, host, pid, operation, since)
+    db.exec('COMMIT; BEGIN IMMEDIATE')
+    // Somebody else may have come between the commit and this transaction; or the file that is locked is not the one of this name any more.
+    if (tokenOf(db) === token && lookInto(file, tokenOf) === token) {
+      return {
+        release: (remove) => {
+          if (remove) unlinkSync(file)
+          db.close()
+        },
+      }
+    }
+    db.close()
+    return null
+  } catch (error) {
+    const held = systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
+    db.close()
+    throw held
+  }
+}
+
+function tokenOf(db: Database.Database): unknown {
+  return db.prepare('SELECT token FROM holder').pluck().get()
+}
+
+/** Through the name, whatever file it leads to now. */
+function lookInto<T>(file: string, look: (db: Database.Database) => T): T | undefined {
+  if (!existsSync(file)) return undefined
+  const db = new Database(file, { readonly: true })
+  try {
+    return look(db)
+  } finally {
+    db.close()
+  }
+}
+
+function read(db: Database.Database): Holder | undefined {
+  try {
+    return db.prepare('SELECT host, pid, operation, since FROM holder').get() as Holder | undefined
+  } catch {
+    // It is being written just now.
+    return undefined
+  }
+}
+
+/** As root a folder that has to be made belongs to whom the one above it belongs. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  mkdirSync(folder, { mode: 0o700 })
+  const { uid, gid } = statSync(dirname(folder))
+  if (process.geteuid?.() === 0) lchownSync(folder, uid, gid)
+}

@@ -1,0 +1,60 @@
+import { ServiceError } from '../errors.js'
+import type { OperationKind } from './operation.js'
+
+export interface Slot {
+  readonly kind: OperationKind | 'delete' | 'sweep'
+  /** Resolves when the slot is free again; never rejects. */
+  readonly ended: Promise<void>
+  readonly free: () => void
+}
+
+/** One operation at a time in a service. */
+export class Slots {
+  #taken: Slot | null = null
+  #closed = false
+
+  /** Nobody else gets in from the first line on: of a hundred requests at once one passes. @throws BUSY, UNAVAILABLE */
+  enter(kind: Slot['kind']): Slot {
+    if (this.#closed) throw new ServiceError('UNAVAILABLE', 'the service is shutting down')
+    if (this.#taken) {
+      const { kind: operation } = this.#taken
+      throw new ServiceError('BUSY', 'A backup or restore operation is already in progress', { operation })
+    }
+    let free = (): void => {}
+    const ended = new Promise<void>((resolve) => {
+      free = resolve
+    })
+    const slot: Slot = { kind, ended, free }
+    this.#taken = slot
+    return slot
+  }
+
+  /** The same for a client, who can't know of a sweep and is not to be refused for one. */
+  async enterAfterSweep(kind: Slot['kind']): Promise<Slot> {
+    while (this.#taken?.kind === 'sweep') await this.#taken.ended
+    return this.enter(kind)
+  }
+
+  leave(slot: Slot): void {
+    this.#taken = null
+    slot.free()
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    while (this.#taken) await this.#taken.ended
+  }
+
+  /** Nobody gets in any more. */
+  close(): void {
+    this.#closed = true
+  }
+
+  get taken(): boolean {
+    return this.#taken !== null || this.#closed
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+}

@@ -1,0 +1,152 @@
+import { readdir, rm } from 'node:fs/promises'
+import { isServiceError } from '../errors.js'
+import { isBackupId } from '../format/backup-id.js'
+import { backupPaths } from '../format/layout.js'
+import { type Marker, readMarker } from '../format/marker.js'
+import { readTombstone, serializeTombstone } from '../format/tombstone.js'
+import type { Store } from '../stores/store.js'
+import { removeFiles } from './delete.js'
+import type { Surroundings } from './execution.js'
+import { PlaceLocks } from './place-locks.js'
+import type { Target } from './targets.js'
+
+/** How long a tombstone stays, in ms: longer than any process stands still and is then let go on. */
+const tombstoneAge = 24 * 60 * 60 * 1000
+/** Larger things are no marker and no tombstone (bytes). */
+const small = 64 << 10
+
+/** Something that was removed, or would be. */
+export interface Swept {
+  readonly place: string
+  readonly path: string
+  readonly why: string
+}
+
+/**
+ * Removes what interrupted operations left: only what is provably ours, and nobody's work in progress. A folder at a target without manifest and without
+ * our marker may be Arc's own running backup, or another instance's: it stays.
+ */
+export async function sweep(around: Surroundings, targets: readonly Target[], dryRun: boolean): Promise<Swept[]> {
+  const swept: Swept[] = []
+  for (const target of targets) {
+    const locks = new PlaceLocks(around, () => {})
+    try {
+      if (!dryRun) await locks.take(target, 'sweep', 'sweep')
+      swept.push(...(await sweepTarget(around, target, dryRun)))
+    } catch (error) {
+      // The next sweep finds it again.
+      around.log.warn({ target: target.name, err: error }, 'target left out of the sweep')
+    } finally {
+      await locks.release()
+    }
+  }
+  swept.push(...(await sweepMovedAside(around, dryRun)), ...(await sweepState(around, dryRun)))
+  for (const { place, path, why } of swept) around.log.info({ place, path, why }, dryRun ? 'would be swept' : 'swept')
+  return swept
+}
+
+async function sweepTarget(around: Surroundings, target: Target, dryRun: boolean): Promise<Swept[]> {
+  const { store } = target
+  const swept: Swept[] = []
+  const place = store.url
+  for (const id of await foldersOf(store)) {
+    const marker = await markerOf(store, id)
+    const manifest = await readSmall(store, `${id}/${backupPaths.manifest}`)
+    const buried = manifest === 'large' || manifest === null ? null : readTombstone(manifest)
+    if (!marker) {
+      if (buried === null || Date.now() - buried < tombstoneAge) continue
+      swept.push({ place, path: `${id}/`, why: 'the tombstone of a backup that was swept a day ago' })
+      if (!dryRun) await store.remove([`${id}/`])
+    } else if (marker.instance !== around.journal.instance || isUnderWay(around, marker)) {
+      // Another instance's, or work in progress.
+    } else if (manifest !== null && buried === null) {
+      swept.push({ place, path: `${id}/${backupPaths.marker}`, why: 'the backup is whole' })
+      if (!dryRun) await store.remove([`${id}/${backupPaths.marker}`])
+    } else {
+      swept.push({ place, path: `${id}/`, why: `left by the ${marker.kind} ${marker.operation}, which has ended` })
+      if (!dryRun) await bury(around, target, id)
+    }
+  }
+  return swept
+}
+
+/** On local disk nobody who could still commit has lost the lock: there no tombstone is needed. */
+async function bury({ pool }: Surroundings, target: Target, id: string): Promise<void> {
+  const { store } = target
+  const remote = !store.rename
+  if (remote) {
+    const text = Buffer.from(serializeTombstone(new Date()))
+    await store.writeSmall?.(`${id}/${backupPaths.manifest}`, text, { ifAbsent: true }).catch(ignoreExisting)
+  }
+  await removeFiles(target, pool, id, remote)
+}
+
+function ignoreExisting(error: unknown): void {
+  if (!isServiceError(error, 'STORE_EXISTS')) throw error
+}
+
+function isUnderWay({ journal }: Surroundings, { operation }: Marker): boolean {
+  const entry = journal.operation(operation)
+  return entry !== undefined && (entry.resumable || entry.status.status === 'running')
+}
+
+async function foldersOf(store: Store): Promise<string[]> {
+  const found: string[] = []
+  try {
+    for await (const { path, folder } of store.list('', { depth: 1 })) if (folder && isBackupId(path)) found.push(path)
+  } catch (error) {
+    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+  }
+  return found
+}
+
+async function markerOf(store: Store, id: string): Promise<Marker | null> {
+  const bytes = await readSmall(store, `${id}/${backupPaths.marker}`)
+  if (bytes === null || bytes === 'large') return null
+  try {
+    return readMarker(bytes)
+  } catch (error) {
+    if (isServiceError(error, 'MANIFEST_INVALID')) return null
+    throw error
+  }
+}
+
+async function readSmall(store: Store, path: string): Promise<Buffer | 'large' | null> {
+  try {
+    if ((await store.stat(path)).size > small) return 'large'
+    const parts: Buffer[] = []
+    for await (const part of await store.read(path)) parts.push(part as Buffer)
+    return Buffer.concat(parts)
+  } catch (error) {
+    if (isServiceError(error, 'STORE_NOT_FOUND')) return null
+    throw error
+  }
+}
+
+/** Files that a restore in mode `replace` took out of sight, once nobody will want them back. */
+async function sweepMovedAside({ journal, storage, settings }: Surroundings, dryRun: boolean): Promise<Swept[]> {
+  const swept: Swept[] = []
+  for (const { id, completedAt } of journal.withMovedAside()) {
+    if (Date.now() - Date.parse(completedAt ?? '') < settings.keepReplacedMs) continue
+    const hidden = journal.movedAside(id).flatMap((file) => file.hidden ?? [])
+    swept.push(...hidden.map((path) => ({ place: storage.url, path, why: `moved aside by the restore ${id}` })))
+    if (dryRun) continue
+    await storage.remove(hidden)
+    journal.forgetMovedAside(id)
+  }
+  return swept
+}
+
+/** What operations that have ended left in the state. */
+async function sweepState({ journal, settings }: Surroundings, dryRun: boolean): Promise<Swept[]> {
+  const folder = `${settings.statePath}/operations`
+  const names = await readdir(folder).catch(() => [])
+  const swept: Swept[] = []
+  for (const name of names) {
+    const entry = journal.operation(name)
+    if (entry && (entry.resumable || entry.status.status === 'running')) continue
+    swept.push({ place: folder, path: name, why: 'its operation has ended' })
+    if (!dryRun) await rm(`${folder}/${name}`, { recursive: true, force: true })
+  }
+  return swept
+}

@@ -1,0 +1,35 @@
+import { isServiceError, ServiceError } from '../errors.js'
+import type { Store } from '../stores/store.js'
+import type { Surroundings } from './execution.js'
+
+export interface Undone {
+  readonly restored: number
+  /** Their places are taken by other files now: they stay hidden. */
+  readonly kept: readonly string[]
+}
+
+/** Gives files that a restore moved aside their names back. @throws REQUEST_INVALID where there are none */
+export async function undo({ journal, storage }: Surroundings, operation: string): Promise<Undone> {
+  const moved = journal.movedAside(operation).flatMap(({ path, hidden }) => (hidden === null ? [] : [{ path, hidden }]))
+  if (moved.length === 0) {
+    throw new ServiceError('REQUEST_INVALID', `the operation ${operation} has moved no files aside, or they are gone`)
+  }
+  const kept: string[] = []
+  for (const { path, hidden } of moved) {
+    if (await exists(storage, path)) kept.push(path)
+    else if (await exists(storage, hidden)) await storage.rename?.(hidden, path)
+  }
+  await storage.sync?.()
+  if (kept.length === 0) journal.forgetMovedAside(operation)
+  return { restored: moved.length - kept.length, kept }
+}
+
+async function exists(store: Store, path: string): Promise<boolean> {
+  try {
+    await store.stat(path)
+    return true
+  } catch (error) {
+    if (isServiceError(error, 'STORE_NOT_FOUND')) return false
+    throw error
+  }
+}

@@ -1,0 +1,37 @@
+import { writeFileSync } from 'node:fs'
+import t from 'tap'
+import { compactionCampaign } from '../campaigns/compaction.js'
+import { startTestService } from '../support/service.js'
+
+// A few backups of the campaign `npm run compaction`.
+
+t.setTimeout(180_000)
+
+t.test('while Arc merges, deletes and rewrites, each backup has the rows of one instant', async (t) => {
+  const folder = t.testdir({ source: {}, empty: {} })
+  for (const name of ['source', 'empty']) {
+    writeFileSync(
+      `${folder}/${name}/arc.toml`,
+      `[auth]\nenabled = false\n[storage]\nlocal_path = "./data"\n[backup]\nlocal_path = "${folder}/backups"\nstate_path = "./state"\n`,
+    )
+  }
+  const source = await startTestService(t, { folder: `${folder}/source`, empty: true })
+  const empty = await startTestService(t, { folder: `${folder}/empty`, empty: true })
+  const campaign = compactionCampaign(
+    {
+      storage: `${folder}/source/data`,
+      restored: `${folder}/empty/data`,
+      backUp: () => source.run('', { include_metadata: false, include_config: false }),
+      restore: (id) => empty.run('/restore', { backup_id: id, confirm: true, restore_metadata: false }),
+      remove: async (id) => void (await source.call('DELETE', `/${id}`)),
+    },
+    { backups: 5, seed: 26 },
+  )
+  let moved = 0
+  for await (const { passes, rows, wrong } of campaign) {
+    t.same(wrong, [])
+    t.ok(rows > 1000)
+    if (passes > 1) moved += 1
+  }
+  t.ok(moved > 0, 'the source did move')
+})

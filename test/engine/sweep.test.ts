@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import type { Surroundings } from '../../src/engine/execution.js'
+import { Progress } from '../../src/engine/progress.js'
+import { sweep } from '../../src/engine/sweep.js'
+import { Tracker } from '../../src/engine/tracker.js'
+import { undo } from '../../src/engine/undo.js'
+import { serializeMarker } from '../../src/format/marker.js'
+import { serializeTombstone } from '../../src/format/tombstone.js'
+import { LocalStore } from '../../src/stores/local.js'
+import { openStore } from '../../src/stores/open.js'
+import type { Store } from '../../src/stores/store.js'
+import type { TransferThreadData } from '../../workers/transfer.js'
+import { startMinio } from '../servers/minio.js'
+import { collect, put } from '../stores/contract.js'
+import { openScene, poolHere } from './scene.js'
+
+const minio = await startMinio(t)
+const idOf = (number: number): string => `backup-20261123-1030${String(number).padStart(2, '0')}-0000000${number % 10}`
+const [done, running, unknown] = ['000000000001', '000000000002', '000000000003']
+
+function begun(operationId: string, backupId: string) {
+  const identity = { operation: 'backup', operationId, backupId, target: 'local', databases: null } as const
+  const tracker = new Tracker(identity, new Progress())
+  const status = tracker.snapshot()
+  tracker.end('failed', null)
+  return { status, ended: tracker.snapshot() }
+}
+
+/** Operations that have ended and that go on, and a target to sweep. */
+function prepare(t: Test, keepReplacedMs = 60_000, stores: TransferThreadData['stores'] = {}) {
+  const scene = openScene(t, { keepReplacedMs })
+  const run = scene.open()
+  const { storage, journal, log, settings } = run
+  const pool = poolHere({ stores: { 'target:local': { kind: 'local', root: scene.target }, ...stores } })
+  rmSync(run.scratch.url, { recursive: true })
+  const around: Surroundings = { settings, storage, pool, journal, log }
+  const old = begun(done, idOf(1))
+  journal.begin({ status: old.status, request: {}, caller: 'x' }, 'boot')
+  journal.end(old.ended)
+  journal.begin({ status: begun(running, idOf(2)).status, request: {}, caller: 'x' }, 'boot')
+  const marker = (operation: string, instance = journal.instance, kind: 'backup' | 'delete' = 'backup'): string =>
+    serializeMarker({ instance, operation, kind, host: 'here', since: '2026-11-23T10:30:00Z' })
+  return { scene, around, marker, journal }
+}
+
+t.test('only what is provably ours and nobody works on', async (t) => {
+  const { scene, around, marker } = prepare(t)
+  const { target, settings } = scene
+  const backups: Record<string, [files: Record<string, string>, stays: boolean]> = {
+    "Arc's own running backup": [{ 'data/db/m/a.parquet': 'x' }, true],
+    "another instance's": [{ '.arc-backup.json': marker(done, 'other'), 'data/a': 'x' }, true],
+    'one that runs': [{ '.arc-backup.json': marker(running), 'data/a': 'x' }, true],
+    'one that ended': [{ '.arc-backup.json': marker(done), 'data/db/a': 'x', 'metadata/arc.db': 'x' }, false],
+    'a delete that was killed': [{ '.arc-backup.json': marker(unknown, undefined, 'delete'), 'data/a': 'x' }, false],
+    'a marker that is none': [{ '.arc-backup.json': 'x', 'data/a': 'x' }, true],
+    'a fresh tombstone': [{ 'manifest.json': serializeTombstone(new Date()) }, true],
+    'an old tombstone': [{ 'manifest.json': serializeTombstone(new Date(Date.now() - 25 * 3600_000)) }, false],
+  }
+  const ids = Object.keys(backups).map((_, index) => idOf(index + 10))
+  for (const [index, [files]] of Object.values(backups).entries()) {
+    for (const [path, content] of Object.entries(files)) {
+      const file = `${target}/${ids[index]}/${path}`
+      mkdirSync(file.slice(0, file.lastIndexOf('/')), { recursive: true })
+      writeFileSync(file, content)
+    }
+  }
+  const whole = idOf(99)
+  mkdirSync(`${target}/${whole}`)
+  writeFileSync(`${target}/${whole}/manifest.json`, '{"backup_id": "x"}')
+  writeFileSync(`${target}/${whole}/.arc-backup.json`, marker(done))
+  mkdirSync(`${target}/not-a-backup`)
+  writeFileSync(`${target}/not-a-backup/.arc-backup.json`, marker(done))
+  mkdirSync(`${settings.statePath}/operations/${done}`, { recursive: true })
+  mkdirSync(`${settings.statePath}/operations/${running}`, { recursive: true })
+
+  const targets = [{ name: 'local', store: new LocalStore(target), locked: true }]
+  const before = readdirSync(target)
+  const wouldBe = await sweep(around, targets, true)
+  t.same(readdirSync(target), before, 'a dry run removes nothing')
+  t.ok(existsSync(`${settings.statePath}/operations/${done}`))
+  t.same(await sweep(around, targets, false), wouldBe, 'and says what is removed')
+  for (const [index, [name, [, stays]]] of Object.entries(backups).entries()) {
+    t.equal(existsSync(`${target}/${ids[index]}`), stays, name)
+  }
+  t.same(readdirSync(`${target}/${whole}`), ['manifest.json'], 'a commit that was killed right after it')
+  t.ok(existsSync(`${target}/not-a-backup/.arc-backup.json`))
+  t.notOk(existsSync(`${settings.statePath}/operations/${done}`))
+  t.ok(existsSync(`${settings.statePath}/operations/${running}`))
+  t.same((await sweep(around, targets, false)).length, 0, 'there is nothing left to sweep')
+})
+
+t.test('on an object store nobody can commit a backup any more that is swept', async (t) => {
+  const config = await minio.bucket()
+  const { around, marker } = prepare(t, undefined, { 'target:s3': config })
+  const store = await openStore(config)
+  t.teardown(() => store.close())
+  const id = idOf(10)
+  await put(store, `${id}/.arc-backup.json`, marker(done))
+  await put(store, `${id}/data/db/m/a.parquet`, 'x')
+  const swept = await sweep(around, [{ name: 's3', store, locked: true }], false)
+  t.match(swept, [{ path: `${id}/` }])
+  t.same(await namesOf(store), ['.arc-backup.lock.json', `${id}/manifest.json`])
+  t.match(String(await collect(await store.read(`${id}/manifest.json`))), /"tombstone":true/)
+  t.same((await sweep(around, [{ name: 's3', store, locked: true }], false)).length, 0)
+})
+
+t.test('a target that gives no answer keeps nobody from sweeping the others', async (t) => {
+  const { around, marker, scene } = prepare(t)
+  const id = idOf(10)
+  mkdirSync(`${scene.target}/${id}`)
+  writeFileSync(`${scene.target}/${id}/.arc-backup.json`, marker(done))
+  const gone = await openStore({ ...(await minio.bucket()), bucket: 'there-is-none' })
+  t.teardown(() => gone.close())
+  const targets = [
+    { name: 'gone', store: gone, locked: true },
+    { name: 'local', store: new LocalStore(scene.target), locked: true },
+  ]
+  t.match(await sweep(around, targets, false), [{ path: `${id}/` }])
+  t.match(scene.log.join(''), /target left out of the sweep/)
+})
+
+t.test('files moved aside are kept for a while, and can be put back until then', async (t) => {
+  for (const keep of [60_000, 0]) {
+    const { around, scene, journal } = prepare(t, keep)
+    scene.put(['db/m/.a.replaced', 'a'], ['db/m/.b.replaced', 'b'], ['db/m/b.parquet', 'newer'])
+    journal.recordMovedAside(done, [
+      { path: 'db/m/a.parquet', hidden: 'db/m/.a.replaced' },
+      { path: 'db/m/b.parquet', hidden: 'db/m/.b.replaced' },
+    ])
+    const swept = await sweep(around, [], false)
+    if (keep === 0) {
+      t.same(swept.map(({ path }) => path).sort(), ['db/m/.a.replaced', 'db/m/.b.replaced'])
+      t.same(readdirSync(`${scene.storage}/db/m`), ['b.parquet'])
+      await t.rejects(undo(around, done), { code: 'REQUEST_INVALID', message: /no files aside, or they are gone/ })
+    } else {
+      t.same(swept, [])
+      t.same(await undo(around, done), { restored: 1, kept: ['db/m/b.parquet'] })
+      t.equal(readFileSync(`${scene.storage}/db/m/a.parquet`, 'utf8'), 'a')
+      t.equal(readFileSync(`${scene.storage}/db/m/b.parquet`, 'utf8'), 'newer', 'no file is overwritten')
+    }
+  }
+})
+
+async function namesOf(store: Store): Promise<string[]> {
+  const names: string[] = []
+  for await (const { path } of store.list('')) names.push(path)
+  return names.sort()
+}
