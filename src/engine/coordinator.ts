@@ -79,12 +79,7 @@ export class Coordinator {
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
-    const state: StoreConfig = { kind: 'local', root: options.settings.statePath }
-    const places = options.targets.map(({ name, store }) => [targetStoreName(name), store] as const)
-    this.#pool = openPool({
-      workers: options.workers,
-      stores: { [storeNames.storage]: options.storage, [storeNames.state]: state, ...Object.fromEntries(places) },
-    })
+    this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
     const { settings, log } = options
     this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, log }
     this.#verdicts = new Verdicts(settings.statePath)
@@ -145,9 +140,9 @@ export class Coordinator {
     let removed = Promise.resolve()
     try {
       const target = await this.#targets.holderOf(id, from)
-      this.#verifier.refuseDelete(id, target.name)
       const marker = this.#markDelete()
       await locks.take(target, 'delete', marker.operation)
+      this.#verifier.refuseDelete(id, target.name)
       const deletion = await deleteBackup(target, this.#pool, id, marker)
       this.#verdicts.forget(id, target.name)
       removed = deletion.removed.catch((error: unknown) => {
@@ -357,6 +352,13 @@ export class Coordinator {
       since: new Date().toISOString(),
     }
   }
+}
+
+/** What the threads know, by the names that tasks use. */
+export function storesOf({ settings, storage, targets }: CoordinatorOptions): Record<string, StoreConfig> {
+  const state: StoreConfig = { kind: 'local', root: settings.statePath }
+  const places = targets.map(({ name, store }) => [targetStoreName(name), store] as const)
+  return { [storeNames.storage]: storage, [storeNames.state]: state, ...Object.fromEntries(places) }
 }
 
 function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {

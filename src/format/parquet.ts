@@ -1,5 +1,5 @@
 import { parquetMetadata } from 'hyparquet'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 
 /** At both ends of a Parquet file. */
 const magic = 'PAR1'
@@ -34,7 +34,17 @@ export function footerSize(tail: Buffer, size: number): number {
 export function checkParquet(head: Buffer, footer: Buffer, size: number): void {
   const start = head.toString('latin1', 0, magic.length)
   if (start !== magic) throw flaw(`it begins with ${JSON.stringify(start)}, not with ${magic}`)
-  const { num_rows: rows, row_groups: groups } = parse(footer)
+  try {
+    lookInto(footer, size)
+  } catch (error) {
+    // In a damaged footer anything may stand in the place of anything.
+    if (isServiceError(error)) throw error
+    throw flaw(`its footer can't be read: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+}
+
+function lookInto(footer: Buffer, size: number): void {
+  const { num_rows: rows, row_groups: groups } = parquetMetadata(footer, { geoparquet: false })
   const counted = groups.reduce((sum, group) => sum + group.num_rows, 0n)
   if (counted !== rows) throw flaw(`its row groups have ${counted} rows, its footer says ${rows}`)
   const end = BigInt(size - footer.length)
@@ -43,14 +53,6 @@ export function checkParquet(head: Buffer, footer: Buffer, size: number): void {
     const from = chunk.dictionary_page_offset ?? chunk.data_page_offset
     if (from < BigInt(magic.length) || from + chunk.total_compressed_size > end)
       throw flaw(`its column ${chunk.path_in_schema.join('.')} would lie outside of its data`)
-  }
-}
-
-function parse(footer: Buffer) {
-  try {
-    return parquetMetadata(footer, { geoparquet: false })
-  } catch (error) {
-    throw flaw(`its footer can't be read: ${error instanceof Error ? error.message : String(error)}`, error)
   }
 }
 
