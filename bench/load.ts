@@ -45,7 +45,7 @@ async function measureLoad(cleanup: Cleanup): Promise<void> {
   const server = isStoreKind(store) ? await startStoreServer(cleanup, store, folder) : undefined
   if (!server && store !== 'local') throw new Error(`unknown store "${store}": expected local, minio or azurite`)
   const remote = server && { target: (await server.place()).table(), server: () => server.pid }
-  const stage = await Stage.open(`${folder}/stage`, remote)
+  const stage = await Stage.open(`${folder}/stage`, { ...remote, watched: true })
   cleanup.teardown(() => stage.close())
   const sender = fork(fileURLToPath(new URL('load-clients.js', import.meta.url)))
   cleanup.teardown(() => void sender.kill('SIGKILL'))

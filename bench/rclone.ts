@@ -26,8 +26,8 @@ export class Rclone {
   constructor(server: StoreServer, { rclone }: RemotePlace, transfers: number) {
     this.#server = server
     this.#root = `bench:${rclone.root}/rclone-${transfers}`
-    // No remotes but this one: nobody's own settings may count.
-    this.#env = { ...process.env, RCLONE_CONFIG: '/dev/null', ...rclone.env }
+    // Nothing of the caller's own settings: a proxy or a certificate of theirs would count for one side only.
+    this.#env = { PATH: process.env.PATH, RCLONE_CONFIG: '/dev/null', ...rclone.env }
     this.#transfers = String(transfers)
   }
 

@@ -9,8 +9,8 @@ import { type ProcessCost, runTimed } from './timed-process.js'
 
 const run = promisify(execFile)
 const token = 'a-token-for-benches-of-more-than-32-characters'
-/** How often the end is looked for, in ms: the error of a time; each look costs both sides a millisecond. */
-export const pollPeriod = 25
+/** How often the end of a short operation is looked for, in ms: the error of a time. */
+const pollPeriod = 25
 
 /** Time and cost of one operation: seconds from the request to the end of `sync -f`, CPU seconds, bytes of resident memory at most. */
 export interface Cost extends ProcessCost {
@@ -23,6 +23,8 @@ export interface StageOptions {
   readonly target?: string
   /** Process of the server that is behind it. */
   readonly server?: () => number
+  /** Can the services say how late their event loops are? */
+  readonly watched?: true
   /** More lines of `[backup]`. */
   readonly settings?: string
 }
@@ -52,7 +54,7 @@ export class Stage {
     const start = (name: Role, storage: string): Promise<ServiceProcess> => {
       const config = `${folder}/${name}.toml`
       writeFileSync(config, configText(folder, name, storage, options))
-      return startServiceProcess(config)
+      return startServiceProcess(config, options)
     }
     const services = { backup: await start('backup', 'source'), restore: await start('restore', 'restored') }
     return new Stage(folder, services, options)

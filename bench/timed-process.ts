@@ -18,12 +18,12 @@ export interface ProcessCost {
 export async function runTimed(
   program: string,
   args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<ProcessCost> {
   const script = 'TIMEFORMAT="%U %S"; exec 3>&2; time "$@" 2>&3'
   const began = performance.now()
   const shell = spawn('bash', ['-c', script, 'timed', program, ...args], {
-    env: { ...process.env, ...env },
+    env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let memory = 0

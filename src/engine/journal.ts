@@ -132,11 +132,13 @@ export class Journal {
   /** Runs again; answers how it stood, `stalls` with this time counted in. */
   resume(id: string, boot: string): Interrupted {
     const row = this.#db.prepare('SELECT * FROM operations WHERE id = ?').get(id) as FullRow & { most_bytes: number }
-    const { processedBytes } = fullEntryOf(row).status
+    const { status } = fullEntryOf(row)
+    const { processedBytes } = status
+    const running = { ...status, status: 'running', outcome: null, error: null, errorCode: null, completedAt: null }
     const stalls = processedBytes > row.most_bytes ? 0 : row.stalls + 1
     this.#db
-      .prepare('UPDATE operations SET state = ?, boot = ?, stalls = ?, most_bytes = ? WHERE id = ?')
-      .run(states.running, boot, stalls, Math.max(processedBytes, row.most_bytes), id)
+      .prepare('UPDATE operations SET state = ?, boot = ?, stalls = ?, most_bytes = ?, status = ? WHERE id = ?')
+      .run(states.running, boot, stalls, Math.max(processedBytes, row.most_bytes), JSON.stringify(running), id)
     return fullEntryOf({ ...row, stalls })
   }
 
