@@ -35,7 +35,8 @@ async function startService(name: string): Promise<Client> {
   mkdirSync(`${folder}/${name}`)
   const config = `${folder}/${name}/arc.toml`
   const [auth, storage] = ['[auth]\nenabled = false', `[storage]\nlocal_path = "${folder}/${name}/data"`]
-  const backup = `[backup]\nhost = "127.0.0.1"\nport = 0\nlocal_path = "${folder}/backups"\nstate_path = "${folder}/${name}/state"`
+  // Arc merges a partition once an hour, the other process some of them all the time: the default of 5 would be too few now and then.
+  const backup = `[backup]\nsettle_passes = 20\nhost = "127.0.0.1"\nport = 0\nlocal_path = "${folder}/backups"\nstate_path = "${folder}/${name}/state"`
   writeFileSync(config, [auth, storage, backup, ''].join('\n'))
   const service = await startServiceProcess(config)
   services.push(service)

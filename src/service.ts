@@ -7,9 +7,12 @@ import type { Config } from './config/config.js'
 import { checkConfigText } from './config/load.js'
 import { describeStore } from './config/overlap.js'
 import { reveal } from './config/reveal.js'
-import { Coordinator } from './engine/coordinator.js'
+import { parseConfig } from './config/source.js'
+import { Coordinator, type CoordinatorOptions } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
+import { openStandaloneVerifier } from './engine/standalone-verifier.js'
 import { Targets } from './engine/targets.js'
+import { readVerdicts } from './engine/verdicts.js'
 import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
@@ -30,8 +33,12 @@ export interface Service {
 
 /** The engine alone, as the command line uses it. @throws BUSY when another process uses `state_path`. */
 export async function openCoordinator(config: Config, log: Logger): Promise<Coordinator> {
+  return Coordinator.open(optionsOf(config, log))
+}
+
+function optionsOf(config: Config, log: Logger): CoordinatorOptions {
   const { backup, storage } = config
-  return Coordinator.open({
+  return {
     settings: {
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
@@ -48,6 +55,7 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
       uncovered: config.uncovered,
       databases: config.databases,
       configFile: config.file,
+      parseConfiguration: (text) => void parseConfig(text, 'arc.toml'),
       checkConfiguration: checkConfigText,
     },
     storage: reveal(storage.store),
@@ -55,18 +63,30 @@ export async function openCoordinator(config: Config, log: Logger): Promise<Coor
     defaultTarget: backup.defaultTarget.name,
     workers: backup.workers,
     log,
-  })
+  }
 }
 
 /** What can be read beside a running service: backups, and how the last operation on record went. */
 export function openReader(config: Config, log: Logger) {
   const targets = Targets.open(reveal(config.backup.targets), config.backup.defaultTarget.name)
   return {
-    listBackups: async () => (await targets).list(log),
+    listBackups: async () => {
+      const verdicts = readVerdicts(config.backup.statePath)
+      try {
+        return await (await targets).list(log, verdicts)
+      } finally {
+        verdicts.close()
+      }
+    },
     showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
     close: async () => (await targets).close(),
     lastOperation: () => lastOperation(config.backup.statePath),
   }
+}
+
+/** A verify beside a running service, and without one: it reads, and needs nothing for itself but a record of what it found. */
+export async function openVerifier(config: Config, log: Logger) {
+  return openStandaloneVerifier(optionsOf(config, log))
 }
 
 /** Everything wired together and listening. */

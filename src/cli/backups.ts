@@ -5,13 +5,18 @@ export type Body = Record<string, unknown>
 export interface Backups {
   startBackup(request: Body): Promise<{ backupId: string }>
   startRestore(request: Body): Promise<{ backupId: string }>
+  startVerify(id: string, request: Body): Promise<{ backupId: string; operationId: string }>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
   list(): Promise<Body>
   show(id: string, target?: string): Promise<Body>
   status(): Promise<Body>
-  /** Asks the running operation to end. */
-  cancel(): Promise<void>
+  /** How a verify stands or ended. */
+  operation(id: string): Promise<Body>
+  /** Where all that a verify found is to be read, a line of JSON each. */
+  findingsOf(operationId: string): string
+  /** Asks the running operation to end: the backup or restore, unless one is named. */
+  cancel(operationId?: string): Promise<void>
   /** Goes on with an interrupted operation. */
   resume(operation: string): Promise<{ backupId: string }>
   /** Gives an interrupted operation up and removes what it left. */

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { parseBackupId, parseCreate, parseRestore } from '../http/requests.js'
-import { listBody, statusBody } from '../http/responses.js'
-import { openCoordinator, openReader } from '../service.js'
+import { parseBackupId, parseCreate, parseRestore, parseVerify } from '../http/requests.js'
+import { listBody, operationBody, statusBody } from '../http/responses.js'
+import { openCoordinator, openReader, openVerifier } from '../service.js'
 import type { Backups, Body } from './backups.js'
 
 const caller = { name: 'command line', credential: null }
@@ -18,17 +18,26 @@ export function localBackups(config: Config, log: Logger): Backups {
     opened ??= openCoordinator(config, log)
     return opened
   }
+  let verifying: ReturnType<typeof openVerifier> | null = null
+  const verifier = (): ReturnType<typeof openVerifier> => {
+    verifying ??= openVerifier(config, log)
+    return verifying
+  }
   const reader = openReader(config, log)
   return {
     startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
     startRestore: async (request) =>
       (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
+    startVerify: async (id, request) => (await verifier()).start(parseVerify(parseBackupId(id), request), caller),
     deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), target),
     list: async () => listBody(await reader.listBackups()),
     show: async (id, target) => reader.showBackup(parseBackupId(id), target),
     status: async (): Promise<Body> => statusBody(opened ? (await opened).status() : reader.lastOperation()),
-    cancel: async () => {
-      if (opened) (await opened).cancel()
+    operation: async (id) => operationBody((await verifier()).operation(id)),
+    findingsOf: (id) => `${config.backup.statePath}/findings/${id}.jsonl`,
+    cancel: async (id) => {
+      if (id !== undefined) (await verifier()).cancel(id)
+      else if (opened) (await opened).cancel()
     },
     resume: async (operation) => (await coordinator()).resume(operation),
     discard: async (operation) => (await coordinator()).discard(operation),
@@ -37,6 +46,7 @@ export function localBackups(config: Config, log: Logger): Backups {
     close: async () => {
       // Why it could not be opened has been said where it was needed.
       await (await opened?.catch(() => null))?.close()
+      await (await verifying?.catch(() => null))?.close()
       await reader.close()
     },
   }

@@ -33,6 +33,7 @@ interface OperationOptions extends CommonOptions {
   readonly mode?: string
   readonly allOrNothing?: boolean
   readonly staging?: string
+  readonly level?: string
   readonly target?: string
   readonly yes?: boolean
   readonly dryRun?: boolean
@@ -113,6 +114,11 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--target <name>', whichTarget)
     .option('--yes', 'do not ask')
     .action(act((backups, options, id) => restore(backups, options, id, terminal)))
+  command('verify', 'look whether a backup is whole, and wait until it is done')
+    .argument('<id>', 'id of the backup')
+    .option('--level <level>', 'quick: names and sizes; full: every byte; deep: what the files are, too', 'full')
+    .option('--target <name>', whichTarget)
+    .action(act((backups, options, id) => verify(backups, options, id, terminal)))
   command('list', 'list all backups').action(
     act(async (backups, options) => {
       const list = await backups.list()
@@ -152,7 +158,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
   )
   command('resume', 'go on with an interrupted operation, and wait until it is done')
     .argument('<operation>', 'id of the operation')
-    .action(act((backups, options, id) => operate(() => backups.resume(id), backups, options, terminal)))
+    .action(act((backups, options, id) => move(() => backups.resume(id), backups, options, terminal)))
   command('discard', 'give an interrupted operation up, and remove what it left')
     .argument('<operation>', 'id of the operation')
     .action(
@@ -191,7 +197,7 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
     ...(options.metadata === false && { include_metadata: false }),
     ...(options.configuration === false && { include_config: false }),
   }
-  return operate(() => backups.startBackup(request), backups, options, terminal)
+  return move(() => backups.startBackup(request), backups, options, terminal)
 }
 
 async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
@@ -209,23 +215,58 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),
   }
-  return operate(() => backups.startRestore(request), backups, options, terminal)
+  return move(() => backups.startRestore(request), backups, options, terminal)
 }
 
-/** Starts an operation and watches it to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
-async function operate(
+/** A backup or a restore, to its end. */
+async function move(
   start: () => Promise<{ backupId: string }>,
   backups: Backups,
   options: OperationOptions,
   terminal: Terminal,
 ): Promise<number> {
+  const status = await operate(start, backups, () => backups.cancel(), terminal)
+  return tell(status, options, terminal)
+}
+
+/** Beside whatever else runs: what it is at is asked by its own id. */
+async function verify(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
+  const request = { level: options.level ?? 'full', ...(options.target && { target: options.target }) }
+  let operation = ''
+  const start = async () => {
+    const started = await backups.startVerify(id, request)
+    operation = started.operationId
+    return started
+  }
+  const watched = { status: () => backups.operation(operation) }
+  const status = await operate(start, watched, () => backups.cancel(operation), terminal)
+  const code = tell(status, options, terminal)
+  const more = flaws.some((flaw) => Number(status[`${flaw}_files`]) > sampleOf(status, flaw))
+  if (more && !options.json) terminal.stdout.write(`all of them: ${backups.findingsOf(operation)}\n`)
+  return code
+}
+
+const flaws = ['damaged', 'missing', 'unexpected']
+
+function sampleOf(status: Body, flaw: string): number {
+  const sample = status[`${flaw}_sample`]
+  return Array.isArray(sample) ? sample.length : 0
+}
+
+/** Starts an operation and watches it to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
+async function operate(
+  start: () => Promise<{ backupId: string }>,
+  watched: Pick<Backups, 'status'>,
+  askToCancel: () => Promise<void>,
+  terminal: Terminal,
+): Promise<Body> {
   let started: Promise<unknown> = Promise.resolve()
   const cancel = (): void => {
     terminal.stderr.write('\ncancelling\n')
     // What has not begun yet can't be cancelled before it has.
     started
       .then(
-        () => backups.cancel(),
+        () => askToCancel(),
         () => {},
       )
       .catch((error: unknown) => {
@@ -237,13 +278,16 @@ async function operate(
   try {
     const starting = start()
     started = starting
-    const status = await watch(backups, terminal.stderr, (await starting).backupId)
-    print(terminal, options, status, describeEnd(status))
-    return exitCodeOfOutcome(status.outcome ?? status.status)
+    return await watch(watched, terminal.stderr, (await starting).backupId)
   } finally {
     process.removeListener('SIGINT', cancel)
     process.removeListener('SIGTERM', cancel)
   }
+}
+
+function tell(status: Body, options: CommonOptions, terminal: Terminal): number {
+  print(terminal, options, status, describeEnd(status))
+  return exitCodeOfOutcome(status.outcome ?? status.status)
 }
 
 function open(options: CommonOptions, terminal: Terminal): Backups {

@@ -53,22 +53,26 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     const detail = typeof parsed?.detail === 'string' ? `: ${parsed.detail}` : ''
     throw new ServiceError(codes[answer.status] ?? 'INTERNAL', `${target.origin} says: ${said}${detail}`)
   }
-  const start = async (path: string, request: Body): Promise<{ backupId: string }> => {
+  const start = async (path: string, request: Body): Promise<{ backupId: string; operationId: string }> => {
     const answer = await call('POST', path, request)
-    return { backupId: String(answer.backup_id ?? request.backup_id ?? '') }
+    const { backup_id: backupId = request.backup_id ?? '', operation_id: operationId = '' } = answer
+    return { backupId: String(backupId), operationId: String(operationId) }
   }
   return {
     startBackup: (request) => start('', request),
     startRestore: (request) => start('/restore', { ...request, confirm: true }),
+    startVerify: (id, request) => start(`/${parseBackupId(id)}/verify`, request),
     deleteBackup: async (id, target) => void (await call('DELETE', pathOf(id, target))),
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
+    operation: (id) => call('GET', operationPath(id)),
+    findingsOf: (id) => `${new URL(`api/v1/backup/operations/${id}/findings`, base)}`,
+    cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `${operationPath(id)}/cancel`)),
     resume: (operation) => start(`${operationPath(operation)}/resume`, {}),
     discard: async (operation) => void (await call('POST', `${operationPath(operation)}/discard`)),
     sweep: async () => refuseRemote('sweep'),
     undo: async () => refuseRemote('undo'),
-    cancel: async () => void (await call('POST', '/cancel')),
     close: async () => {},
   }
 }

@@ -26,8 +26,9 @@ export function describeList(list: Body): string {
     formatSize(Number(backup.total_size_bytes)),
     String(backup.database_count),
     String(backup.skipped_files ?? 0),
+    backup.verified === undefined ? '-' : `${backup.verified} ${backup.verified_at}`,
   ])
-  const table = formatTable([['BACKUP', 'CREATED', 'FILES', 'SIZE', 'DATABASES', 'SKIPPED'], ...rows])
+  const table = formatTable([['BACKUP', 'CREATED', 'FILES', 'SIZE', 'DATABASES', 'SKIPPED', 'VERIFIED'], ...rows])
   return [table, ...warnings].join('')
 }
 
@@ -52,7 +53,9 @@ export function describeEnd(status: Body): string {
   if (typeof status.error === 'string' && status.error !== '') lines.push(`error: ${status.error}`)
   for (const warning of strings(status.warnings)) lines.push(`warning: ${warning}`)
   for (const { path, message } of gaps(status.skipped_sample)) lines.push(`skipped: ${path}: ${message}`)
-  for (const { path, message } of gaps(status.missing_sample)) lines.push(`missing: ${path}: ${message}`)
+  for (const flaw of ['damaged', 'missing', 'unexpected']) {
+    for (const { path, message } of gaps(status[`${flaw}_sample`])) lines.push(`${flaw}: ${path}: ${message}`)
+  }
   return lines.map(printable).join('\n')
 }
 

@@ -13,7 +13,7 @@ const missedAtMost = 10
  * @param backupId '' where the service did not say
  * @throws INTERNAL when the service speaks of another operation: how this one ended it no longer says
  */
-export async function watch(backups: Backups, output: Output, backupId: string): Promise<Body> {
+export async function watch(backups: Pick<Backups, 'status'>, output: Output, backupId: string): Promise<Body> {
   const line = new ProgressLine(output)
   let missed = 0
   try {

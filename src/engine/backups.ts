@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
@@ -9,8 +10,20 @@ import type { Store } from '../stores/store.js'
 /** A manifest is read whole, so its size is bounded. */
 const largestManifest = 64 << 20
 
+/** A manifest, and what tells it from every other. */
+export interface FoundManifest {
+  readonly manifest: Manifest
+  /** SHA-256 (hex) of its file. */
+  readonly sha256: string
+}
+
 /** The manifest of one backup. @throws NOT_FOUND where there is no such backup, MANIFEST_INVALID where it is damaged. */
 export async function loadManifest(target: Store, id: string): Promise<Manifest> {
+  return (await findManifest(target, id)).manifest
+}
+
+/** @throws as `loadManifest` */
+export async function findManifest(target: Store, id: string): Promise<FoundManifest> {
   const path = `${id}/${backupPaths.manifest}`
   try {
     const { size } = await target.stat(path)
@@ -22,10 +35,10 @@ export async function loadManifest(target: Store, id: string): Promise<Manifest>
     }
     const parts: Buffer[] = []
     for await (const part of await target.read(path)) parts.push(part as Buffer)
-    const bytes = Buffer.concat(parts)
-    if (readTombstone(bytes) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
-    const manifest = readManifest(bytes)
-    if (manifest.backup_id === id) return manifest
+    const content = Buffer.concat(parts)
+    if (readTombstone(content) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
+    const manifest = readManifest(content)
+    if (manifest.backup_id === id) return { manifest, sha256: hash('sha256', content, 'hex') }
     throw new ServiceError(
       'MANIFEST_INVALID',
       `cannot read ${path} at ${target.url}: it is the manifest of ${JSON.stringify(manifest.backup_id)}`,
@@ -37,16 +50,16 @@ export async function loadManifest(target: Store, id: string): Promise<Manifest>
   }
 }
 
-/** Manifests of all backups, newest first. One level is listed, data is never walked; a damaged manifest is skipped with a warning. */
+/** Manifests of all backups, in no order. One level is listed, data is never walked; a damaged manifest is skipped with a warning. */
 export async function listManifests(
   target: Store,
   log: Logger,
-): Promise<{ manifests: Manifest[]; warnings: string[] }> {
-  const manifests: Manifest[] = []
+): Promise<{ manifests: FoundManifest[]; warnings: string[] }> {
+  const manifests: FoundManifest[] = []
   const warnings: string[] = []
   for await (const id of backupIds(target)) {
     try {
-      manifests.push(await loadManifest(target, id))
+      manifests.push(await findManifest(target, id))
     } catch (error) {
       // A folder without manifest is a backup under way, or one that failed: no backup.
       if (isServiceError(error, 'NOT_FOUND')) continue
@@ -55,7 +68,6 @@ export async function listManifests(
       log.warn({ backup_id: id, err: error }, 'damaged manifest left out of the list')
     }
   }
-  manifests.sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || (a.backup_id < b.backup_id ? 1 : -1))
   return { manifests, warnings }
 }
 

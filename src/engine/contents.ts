@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { isServiceError, ServiceError } from '../errors.js'
-import { assertSafePath, classify, databaseOf, measurementOf } from '../format/data-path.js'
+import { assertSafePath, classify, databaseOf } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
 import { parseSidecar, type SidecarEntry } from '../format/sidecar.js'
 import { type BatchFile, packBatches } from './batch.js'
 import { excludeFrom } from './list-source.js'
+import { MeasurementCounts } from './measurement-counts.js'
 import type { Gap, RestoreRequest } from './operation.js'
 import { Inspection } from './precheck.js'
 import type { Run } from './run.js'
@@ -99,7 +100,7 @@ function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
 /** A backup without sidecar: nothing is known of its files but what their folder shows and what the manifest counts. */
 async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise<Omit<Contents, 'databases' | 'need'>> {
   const parts: Part[] = []
-  const found = new Map<string, { files: number; bytes: number }>()
+  const found = new MeasurementCounts()
   for await (const file of run.target.list(run.backupId)) {
     run.progress.check()
     const path = file.path.slice(run.backupId.length + 1)
@@ -110,35 +111,19 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     assertSafePath(name)
     intake.add({ path: name, size: file.size, mtimeNs: file.mtimeNs })
     await intake.flushFull()
-    if (!name.endsWith('.parquet')) continue
-    const key = `${databaseOf(name)}/${measurementOf(name)}`
-    const tally = found.get(key) ?? { files: 0, bytes: 0 }
-    tally.files += 1
-    tally.bytes += file.size
-    found.set(key, tally)
+    found.add(name, file.size)
   }
   return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : [], parts }
 }
 
-function compareCounts(
-  manifest: Manifest,
-  found: ReadonlyMap<string, { files: number; bytes: number }>,
-  intake: Intake,
-): Gap[] {
+function compareCounts(manifest: Manifest, found: MeasurementCounts, intake: Intake): Gap[] {
   // Arc counts the files that it skipped too: with skipped files its counts are no measure of what is there.
   if ((manifest.skipped_files ?? 0) > 0) return []
   const gaps: Gap[] = []
-  for (const database of manifest.databases) {
-    if (!intake.wants(database.name)) continue
-    for (const { name, file_count, size_bytes } of database.measurements) {
-      const path = `${database.name}/${name}`
-      const { files, bytes } = found.get(path) ?? { files: 0, bytes: 0 }
-      if (files === file_count && bytes === size_bytes) continue
-      const message = `${path} has ${files} files with ${bytes} bytes, the manifest says ${file_count} with ${size_bytes}`
-      for (let lacking = Math.max(1, file_count - files); lacking > 0; lacking -= 1) {
-        gaps.push({ path, code: 'INTEGRITY', message })
-        if (gaps.length >= sampleSize) break
-      }
+  for (const { path, surplus, message } of found.compare(manifest, (database) => intake.wants(database))) {
+    for (let lacking = Math.max(1, -surplus); lacking > 0; lacking -= 1) {
+      gaps.push({ path, code: 'INTEGRITY', message })
+      if (gaps.length >= sampleSize) break
     }
   }
   return gaps

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { isServiceError, ServiceError } from '../errors.js'
-import { isBackupId } from '../format/backup-id.js'
+import { ServiceError } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
@@ -13,7 +13,14 @@ import { type Execution, execute, type Plan, type Surroundings } from './executi
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
-import type { BackupRequest, Caller, OperationKind, OperationStatus, RestoreRequest } from './operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationKind,
+  OperationStatus,
+  RestoreRequest,
+  VerifyRequest,
+} from './operation.js'
 import { PlaceLocks } from './place-locks.js'
 import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
 import { openPool, type Pool } from './pool.js'
@@ -21,8 +28,10 @@ import type { StopReason } from './progress.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
 import { type Swept, sweep } from './sweep.js'
-import { type BackupList, type Target, type TargetConfig, Targets } from './targets.js'
+import { type BackupList, type TargetConfig, Targets } from './targets.js'
 import { type Undone, undo } from './undo.js'
+import { Verdicts } from './verdicts.js'
+import { Verifier } from './verifier.js'
 
 /** How long the credential that began an operation may read its status after its end, in ms: a restore may have removed its token. */
 const statusGrace = 15 * 60 * 1000
@@ -57,6 +66,8 @@ export class Coordinator {
   readonly #targets: Targets
   readonly #pool: Pool
   readonly #around: Surroundings
+  readonly #verdicts: Verdicts
+  readonly #verifier: Verifier
   readonly #slots = new Slots()
   #current: Execution | null = null
   #last: Execution | null = null
@@ -68,14 +79,11 @@ export class Coordinator {
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
-    const state: StoreConfig = { kind: 'local', root: options.settings.statePath }
-    const places = options.targets.map(({ name, store }) => [targetStoreName(name), store] as const)
-    this.#pool = openPool({
-      workers: options.workers,
-      stores: { [storeNames.storage]: options.storage, [storeNames.state]: state, ...Object.fromEntries(places) },
-    })
+    this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
     const { settings, log } = options
     this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, log }
+    this.#verdicts = new Verdicts(settings.statePath)
+    this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
   /** @throws BUSY when another service uses `state_path`. */
@@ -131,10 +139,13 @@ export class Coordinator {
     const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
     try {
-      const target = await this.#holderOf(id, from)
+      const target = await this.#targets.holderOf(id, from)
       const marker = this.#markDelete()
       await locks.take(target, 'delete', marker.operation)
-      removed = (await deleteBackup(target, this.#pool, id, marker)).removed.catch((error: unknown) => {
+      this.#verifier.refuseDelete(id, target.name)
+      const deletion = await deleteBackup(target, this.#pool, id, marker)
+      this.#verdicts.forget(id, target.name)
+      removed = deletion.removed.catch((error: unknown) => {
         this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
       })
     } finally {
@@ -149,8 +160,13 @@ export class Coordinator {
     patience.abort()
   }
 
+  /** Starts a verify, beside whatever runs. @throws BUSY while another one runs, NOT_FOUND */
+  async startVerify(request: VerifyRequest, caller: Caller): Promise<Started> {
+    return this.#verifier.start(request, caller)
+  }
+
   async listBackups(): Promise<BackupList> {
-    return this.#targets.list(this.#options.log)
+    return this.#targets.list(this.#options.log, this.#verdicts)
   }
 
   /** The manifest of one backup. @throws NOT_FOUND */
@@ -158,9 +174,9 @@ export class Coordinator {
     return toClientJson((await this.#targets.find(id, from)).manifest)
   }
 
-  /** The operation that runs, or the last one on record; null before the first. */
+  /** The backup or restore that runs, or the last one on record; null before the first. */
   status(): OperationStatus | null {
-    return this.#last?.tracker.snapshot() ?? this.#journal.operations(1)[0]?.status ?? null
+    return this.#last?.tracker.snapshot() ?? this.#journal.last()
   }
 
   /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */
@@ -176,10 +192,16 @@ export class Coordinator {
     return this.#live(entry)
   }
 
+  /** All that a verify found, a line of JSON each. @throws NOT_FOUND */
+  findings(id: string): Readable {
+    return this.#verifier.findings(this.operation(id).status)
+  }
+
   /** What runs changes too often to be written down each time. */
   #live(entry: JournalEntry): JournalEntry {
-    const last = this.#last
-    return last?.id === entry.status.operationId ? { ...entry, status: last.tracker.snapshot() } : entry
+    const { operationId } = entry.status
+    const last = this.#last?.id === operationId ? this.#last.tracker.snapshot() : this.#verifier.live(operationId)
+    return last ? { ...entry, status: last } : entry
   }
 
   /** Has this credential (SHA-256, hex) begun the current operation, or one that ended less than 15 minutes ago? */
@@ -194,10 +216,11 @@ export class Coordinator {
     this.#current?.progress.stop(reason)
   }
 
-  /** Stops the running operation at a client's wish. @throws NOT_FOUND when nothing runs, BUSY when it can't be stopped any more. */
-  cancel(): void {
+  /** Stops the running operation (the backup or restore, unless one is named) at a client's wish. @throws NOT_FOUND when it does not run, BUSY when it can't be stopped any more. */
+  cancel(id?: string): void {
+    if (id !== undefined && this.#verifier.cancel(id)) return
     const current = this.#current
-    if (!current) throw new ServiceError('NOT_FOUND', 'No operation is running')
+    if (!current || (id ?? current.id) !== current.id) throw new ServiceError('NOT_FOUND', 'No operation is running')
     if (current.tracker.switching) {
       throw new ServiceError('BUSY', 'Too late to cancel: the restored files are being put in place', {
         operation: 'restore',
@@ -215,10 +238,11 @@ export class Coordinator {
   async close(): Promise<void> {
     this.#slots.close()
     this.stop('INTERRUPTED')
-    await this.idle()
+    await Promise.all([this.idle(), this.#verifier.close()])
     await this.#pool.close()
     await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()
+    this.#verdicts.close()
     this.#lock.release()
   }
 
@@ -328,18 +352,13 @@ export class Coordinator {
       since: new Date().toISOString(),
     }
   }
+}
 
-  async #holderOf(id: string, from: string | undefined): Promise<Target> {
-    try {
-      return (await this.#targets.find(id, from)).target
-    } catch (error) {
-      // A damaged manifest is one more reason to delete the backup.
-      if (isBackupId(id) && isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) {
-        return this.#targets.get(from ?? (error.detail.target as string | undefined))
-      }
-      throw error
-    }
-  }
+/** What the threads know, by the names that tasks use. */
+export function storesOf({ settings, storage, targets }: CoordinatorOptions): Record<string, StoreConfig> {
+  const state: StoreConfig = { kind: 'local', root: settings.statePath }
+  const places = targets.map(({ name, store }) => [targetStoreName(name), store] as const)
+  return { [storeNames.storage]: storage, [storeNames.state]: state, ...Object.fromEntries(places) }
 }
 
 function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {

@@ -6,7 +6,7 @@ import { runLanes } from './lanes.js'
 import { Progress } from './progress.js'
 import type { Report } from './report.js'
 import type { Run } from './run.js'
-import type { CopyTask } from './transfer.js'
+import type { CopyTask, ProveTask } from './transfer.js'
 
 /** What is the same for all files of one copying. */
 export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress' | 'transfers' | 'uploads'> {
@@ -43,14 +43,17 @@ function networkOf(run: Run): Pick<CopyTask, 'transfers' | 'uploads'> {
 }
 
 /** Reads and hashes the batches of the inventory where they are, in the threads; what is missing or damaged is recorded as a failure. */
-export async function proveFiles(run: Run, fromPrefix: string): Promise<void> {
-  const progress = new Progress()
+export async function proveFiles(
+  run: Run,
+  fromPrefix: string,
+  how: Pick<ProveTask, 'counted' | 'parquet'> = {},
+): Promise<void> {
+  const { transfers } = run.target.patience ? run.settings : { transfers: 1 }
+  const ways = { kind: 'prove', from: run.targetStore, fromPrefix, transfers, progress: run.progress.buffer } as const
   await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, completeListing()), async (batch) => {
     run.progress.check()
     const { id: _, done: __, ...files } = batch
-    const { transfers = 1 } = networkOf(run)
-    const task = { kind: 'prove', from: run.targetStore, fromPrefix, transfers, progress: progress.buffer } as const
-    const { failures, fatal } = await run.pool.transfer({ ...task, batch: files })
+    const { failures, fatal } = await run.pool.transfer({ ...ways, ...how, batch: files })
     run.inventory.addFailures(batch, failures)
     if (fatal) throw fromFailure(fatal)
   })

@@ -8,7 +8,7 @@ import { bootId } from './boot-id.js'
 import { leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
-import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest } from './operation.js'
+import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
@@ -35,7 +35,7 @@ export interface Plan {
   readonly kind: OperationKind
   readonly backupId: string
   readonly target: Target
-  readonly request: BackupRequest | RestoreRequest
+  readonly request: BackupRequest | RestoreRequest | VerifyRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
   /** @throws LOCK_LOST */
@@ -169,8 +169,9 @@ async function carryOut(run: Run, action: Plan['action']): Promise<void> {
   )
 }
 
-/** Is an operation that is asked to stop left as it is? A restore that changes live files can't be left to anyone but its resume. */
+/** Is an operation that is asked to stop left as it is? A restore that changes live files can't be left to anyone but its resume; a verify leaves nothing. */
 export function staysInterrupted({ settings, tracker }: Run): boolean {
+  if (tracker.operation === 'verify') return false
   return settings.onInterrupt === 'resume' || tracker.begun
 }
 

@@ -116,7 +116,9 @@ export class Journal {
         error: 'the service was killed',
         errorCode: 'INTERRUPTED',
       } as const
-      this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, states.interrupted)
+      // A verify has left nothing to go on with.
+      const state = status.operation === 'verify' ? states.ended : states.interrupted
+      this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, state)
     }
     return abandoned.length
   }
@@ -130,11 +132,13 @@ export class Journal {
   /** Runs again; answers how it stood, `stalls` with this time counted in. */
   resume(id: string, boot: string): Interrupted {
     const row = this.#db.prepare('SELECT * FROM operations WHERE id = ?').get(id) as FullRow & { most_bytes: number }
-    const { processedBytes } = fullEntryOf(row).status
+    const { status } = fullEntryOf(row)
+    const { processedBytes } = status
+    const running = { ...status, status: 'running', outcome: null, error: null, errorCode: null, completedAt: null }
     const stalls = processedBytes > row.most_bytes ? 0 : row.stalls + 1
     this.#db
-      .prepare('UPDATE operations SET state = ?, boot = ?, stalls = ?, most_bytes = ? WHERE id = ?')
-      .run(states.running, boot, stalls, Math.max(processedBytes, row.most_bytes), id)
+      .prepare('UPDATE operations SET state = ?, boot = ?, stalls = ?, most_bytes = ?, status = ? WHERE id = ?')
+      .run(states.running, boot, stalls, Math.max(processedBytes, row.most_bytes), JSON.stringify(running), id)
     return fullEntryOf({ ...row, stalls })
   }
 
@@ -154,6 +158,11 @@ export class Journal {
   /** Newest first; those older than the operation `before`, where it is named. */
   operations(limit: number, before?: string): JournalEntry[] {
     return select(this.#db, limit, before)
+  }
+
+  /** The last backup or restore: what Arc's clients take for the status. */
+  last(): OperationStatus | null {
+    return selectLast(this.#db)
   }
 
   operation(id: string): JournalEntry | undefined {
@@ -190,16 +199,25 @@ export class Journal {
   }
 }
 
-/** The last operation on record, read beside a running service; null where there is none. */
+/** The last backup or restore on record, read beside a running service; null where there is none. */
 export function lastOperation(statePath: string): OperationStatus | null {
   const file = `${statePath}/journal.db`
   if (!existsSync(file)) return null
   const db = new Database(file, { readonly: true, timeout: 5000 })
   try {
-    return select(db, 1)[0]?.status ?? null
+    return selectLast(db)
   } finally {
     db.close()
   }
+}
+
+function selectLast(db: Database.Database): OperationStatus | null {
+  const row = db
+    .prepare(
+      `SELECT ${columns} FROM operations WHERE json_extract(status, '$.operation') <> 'verify' ORDER BY number DESC LIMIT 1`,
+    )
+    .get()
+  return row === undefined ? null : entryOf(row as Row).status
 }
 
 function select(db: Database.Database, limit: number, before?: string): JournalEntry[] {

@@ -151,28 +151,3 @@ function differs(
   const message = `cannot copy ${from.url}/${path}: it has ${found}, ${expected} was expected`
   return new ServiceError(code, message, { verb: 'read', path, expected, found })
 }
-
-/** Reads one file where it is, and compares it with what is on record. @throws INTEGRITY */
-export async function proveFile(
-  from: Store,
-  path: string,
-  expected: { readonly size: number; readonly sha256?: string },
-  progress: Progress,
-): Promise<void> {
-  const once = async (): Promise<void> => {
-    progress.check()
-    const digest = createHash('sha256')
-    let size = 0
-    for await (const chunk of await from.read(path)) {
-      digest.update(chunk as Buffer)
-      size += (chunk as Buffer).length
-      progress.check()
-    }
-    if (size !== expected.size) throw differs('INTEGRITY', from, path, `${size} bytes`, `${expected.size}`)
-    const sha256 = digest.digest('hex')
-    if (expected.sha256 !== undefined && sha256 !== expected.sha256)
-      throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, expected.sha256)
-  }
-  const check = (): void => progress.check()
-  await (from.patience ? retry(once, { timeoutMs: from.patience.retryTimeoutMs, check }) : once())
-}

@@ -28,6 +28,18 @@ export interface RestoreRequest {
   readonly staging: 'all' | 'file'
 }
 
+/** How closely a backup is looked at: names and sizes; every byte; every byte and what the files are. */
+export type VerifyLevel = 'quick' | 'full' | 'deep'
+
+export interface VerifyRequest {
+  readonly backupId: string
+  readonly level: VerifyLevel
+  /** Name of the target that has the backup; absent: whichever has it. */
+  readonly target?: string
+  /** Never: a backup is verified as a whole. */
+  readonly databases?: undefined
+}
+
 /** Who asked: kept with the operation so that a restore of `arc.db` can't lock its own caller out. Never the token. */
 export interface Caller {
   /** Token name, `bootstrap`, or `anonymous` where authentication is off. */
@@ -36,7 +48,7 @@ export interface Caller {
   readonly credential: string | null
 }
 
-export type OperationKind = 'backup' | 'restore'
+export type OperationKind = 'backup' | 'restore' | 'verify'
 
 /** Where an operation stands. The order is that of a backup, then that of a restore. */
 export type Phase =
@@ -56,7 +68,7 @@ export type Phase =
 /** `completed` and `gaps` are Arc's "completed"; the others are Arc's "failed". */
 export type Outcome = 'completed' | 'gaps' | 'failed' | 'interrupted' | 'cancelled'
 
-/** A file that an operation could not copy, and why. */
+/** A file that an operation could not copy, or that is not as it should be, and why. */
 export interface Gap {
   readonly path: string
   readonly code: ErrorCode
@@ -94,6 +106,8 @@ export interface OperationStatus {
   readonly settled: SettledStatus | null
   /** Only for a restore. */
   readonly restore: RestoreStatus | null
+  /** Only for a verify. */
+  readonly verify: VerifyStatus | null
   /** How often it went on after an interruption. */
   readonly resumes: number
   /** Milliseconds spent in each phase so far. */
@@ -123,4 +137,17 @@ export interface RestoreStatus {
   readonly keptPartitions: readonly string[]
   /** Live Parquet files that the backup does not have and that were moved aside (`mode: replace`). */
   readonly replacedFiles: number
+}
+
+/** What is wrong with a file of a backup. */
+export type Flaw = 'damaged' | 'missing' | 'unexpected'
+
+export interface VerifyStatus {
+  readonly level: VerifyLevel
+  /** What can be said of the backup: that it is sound at this level, or not. Null until all has been looked at. */
+  readonly verdict: VerifyLevel | 'damaged' | null
+  /** Paths are relative to the backup's folder. */
+  readonly flaws: Readonly<
+    Record<Flaw, { readonly files: number /** At most 32 of them. */; readonly sample: readonly Gap[] }>
+  >
 }

@@ -52,10 +52,15 @@ export function eachInPartition(
     const slash = path.lastIndexOf('/')
     if (slash !== folder.length || !path.startsWith(folder)) {
       folder = path.slice(0, slash)
-      partition = dataPartitionOf(path)
+      partition = asOwn(dataPartitionOf(path))
     }
     if (partition !== null) visit(path, partition, index)
   }
+}
+
+/** A string of its own: V8 keeps a part of a string by keeping the whole, here the text of a batch. For 10,000 partitions that made 160 MiB. */
+function asOwn(part: string | null): string | null {
+  return part && Buffer.from(part).toString()
 }
 
 /** Two independent hashes of 32 bits: FNV-1a, and a multiplicative one, each with its bits mixed at the end. */

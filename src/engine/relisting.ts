@@ -18,6 +18,10 @@ interface Row {
   etag: string
 }
 
+/** What lies in one partition: the table is in the order of the paths. */
+const within = 'path > @from AND path < @to'
+const newestHeld = `SELECT max(mtime) FROM seen WHERE ${within} AND mark = 'held'`
+
 /**
  * What a new listing of some day partitions saw, on disk: to be compared file by file with what the backup holds. A partition may have any number of
  * files.
@@ -34,10 +38,10 @@ export class Relisting {
     // An operation that goes on after an interruption lists again.
     this.#db.exec(`
       DROP TABLE IF EXISTS seen;
-      CREATE TABLE seen (path TEXT PRIMARY KEY, partition TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, etag TEXT NOT NULL,
+      CREATE TABLE seen (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL, etag TEXT NOT NULL, merged INTEGER NOT NULL,
         mark TEXT NOT NULL DEFAULT 'new') WITHOUT ROWID`)
     this.#insert = this.#db.prepare(
-      'INSERT OR REPLACE INTO seen (path, partition, size, mtime, etag) VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO seen (path, size, mtime, etag, merged) VALUES (?, ?, ?, ?, ?)',
     )
     this.#mark = this.#db.prepare('UPDATE seen SET mark = ? WHERE path = ? AND size = ? AND mtime = ? AND etag = ?')
   }
@@ -45,8 +49,9 @@ export class Relisting {
   add(batch: Batch): void {
     const etags = etagsOf(batch)
     this.#db.transaction(() => {
-      eachInPartition(batch, (path, partition, index) => {
-        this.#insert.run(path, partition, batch.sizes[index], batch.mtimesNs[index], etags[index] ?? '')
+      eachInPartition(batch, (path, _, index) => {
+        const merged = isCompactionOutput(path) ? 1 : 0
+        this.#insert.run(path, batch.sizes[index], batch.mtimesNs[index], etags[index] ?? '', merged)
       })
     })()
   }
@@ -56,31 +61,23 @@ export class Relisting {
     return this.#mark.run(as, path, size, mtimeNs, etag).changes > 0
   }
 
-  /** Partitions that have files which the backup does not hold: merged ones of a compaction, or ones not younger than all that it holds. */
-  behind(): { merged: Set<string>; late: Set<string> } {
-    const [merged, late] = [new Set<string>(), new Set<string>()]
-    const rows = this.#db
+  /** Has this partition files that the backup lacks: merged ones of a compaction, or ones not younger than all that it holds of it? */
+  behind(partition: string): { merged: boolean; late: boolean } {
+    const row = this.#db
       .prepare(
-        `SELECT path, partition, mtime <= newest AS late FROM seen
-         LEFT JOIN (SELECT partition AS name, max(mtime) AS newest FROM seen WHERE mark = 'held' GROUP BY partition) ON name = partition
-         WHERE mark = 'new'`,
+        `SELECT max(merged) AS merged, min(mtime) <= (${newestHeld}) AS late FROM seen WHERE ${within} AND mark = 'new'`,
       )
-      .iterate() as Iterable<{ path: string; partition: string; late: number | null }>
-    for (const row of rows) {
-      if (isCompactionOutput(row.path)) merged.add(row.partition)
-      if (row.late === 1) late.add(row.partition)
-    }
-    return { merged, late }
+      .get(rangeOf(partition)) as { merged: number | null; late: number | null }
+    return { merged: row.merged === 1, late: row.late === 1 }
   }
 
   /** Files that the backup lacks to be equal to the listing; where `only` is `late`, to be as the partition was when its youngest file came. */
   *lacking(partition: string, only?: 'late'): Generator<BatchFile, void, undefined> {
-    const late = `mark = 'new' AND mtime <= (SELECT max(mtime) FROM seen WHERE partition = @partition AND mark = 'held')`
-    const which = only === 'late' ? late : `mark <> 'held'`
+    const which = only === 'late' ? `mark = 'new' AND mtime <= (${newestHeld})` : `mark <> 'held'`
     const rows = this.#db
-      .prepare(`SELECT path, size, mtime, etag FROM seen WHERE partition = @partition AND ${which}`)
+      .prepare(`SELECT path, size, mtime, etag FROM seen WHERE ${within} AND ${which}`)
       .safeIntegers()
-      .iterate({ partition }) as Iterable<Row>
+      .iterate(rangeOf(partition)) as Iterable<Row>
     for (const { path, size, mtime, etag } of rows) {
       yield { path, size: Number(size), mtimeNs: mtime, ...(etag !== '' && { etag }) }
     }
@@ -89,4 +86,9 @@ export class Relisting {
   close(): void {
     this.#db.close()
   }
+}
+
+/** '0' is the character after '/'. */
+function rangeOf(partition: string): { from: string; to: string } {
+  return { from: `${partition}/`, to: `${partition}0` }
 }

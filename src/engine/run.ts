@@ -36,6 +36,8 @@ export interface EngineSettings {
   readonly databases: readonly { readonly name: string; readonly path: string }[]
   /** The configuration file that was loaded, or null. */
   readonly configFile: string | null
+  /** Throws CONFIG_INVALID for text that is no TOML. */
+  readonly parseConfiguration: (text: string) => void
   /** Throws CONFIG_INVALID for text that could not be loaded as a configuration. */
   readonly checkConfiguration: (text: string) => void
 }

@@ -116,15 +116,20 @@ async function follow(
     for (const { partition, failure } of failuresIn(run)) {
       if (partitions.has(partition) && !isStillUnreadable(failure, relisting)) lost.add(partition)
     }
-    const { merged, late } = relisting.behind()
-    for (const partition of merged) lost.add(partition)
+    const late = new Set<string>()
+    for (const partition of partitions) {
+      const behind = relisting.behind(partition)
+      if (behind.merged) lost.add(partition)
+      if (behind.late) late.add(partition)
+      await nextTurn()
+    }
     if (last) {
       if (lost.size > 0) throw neverStill(run, lost)
       return { moved: new Set(), replaced: 0 }
     }
     forgetFailures(run, lost)
-    for (const partition of lost) addFiles(run, relisting.lacking(partition))
-    for (const partition of late) if (!lost.has(partition)) addFiles(run, relisting.lacking(partition, 'late'))
+    for (const partition of lost) await addFiles(run, relisting.lacking(partition))
+    for (const partition of late) if (!lost.has(partition)) await addFiles(run, relisting.lacking(partition, 'late'))
     return { moved: new Set([...lost, ...late]), replaced }
   } finally {
     relisting.close()
@@ -176,7 +181,7 @@ function* failuresIn(run: Run): Generator<{ partition: string; failure: Failed }
   }
 }
 
-function addFiles(run: Run, files: Iterable<BatchFile>): void {
+async function addFiles(run: Run, files: Iterable<BatchFile>): Promise<void> {
   const add = (some: readonly BatchFile[]): void => {
     for (const batch of packBatches(some)) run.inventory.add(batch)
     run.tracker.totalFiles += some.length
@@ -188,6 +193,7 @@ function addFiles(run: Run, files: Iterable<BatchFile>): void {
     if (page.length < perPage) continue
     add(page)
     page = []
+    await nextTurn()
   }
   add(page)
 }

@@ -8,17 +8,23 @@ export interface Slot {
   readonly free: () => void
 }
 
-/** One operation at a time in a service. */
+/** One operation at a time. */
 export class Slots {
+  readonly #busy: string
   #taken: Slot | null = null
   #closed = false
+
+  /** @param busy what the loser is told */
+  constructor(busy = 'A backup or restore operation is already in progress') {
+    this.#busy = busy
+  }
 
   /** Nobody else gets in from the first line on: of a hundred requests at once one passes. @throws BUSY, UNAVAILABLE */
   enter(kind: Slot['kind']): Slot {
     if (this.#closed) throw new ServiceError('UNAVAILABLE', 'the service is shutting down')
     if (this.#taken) {
       const { kind: operation } = this.#taken
-      throw new ServiceError('BUSY', 'A backup or restore operation is already in progress', { operation })
+      throw new ServiceError('BUSY', this.#busy, { operation })
     }
     let free = (): void => {}
     const ended = new Promise<void>((resolve) => {

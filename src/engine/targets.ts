@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isServiceError, ServiceError } from '../errors.js'
+import { isBackupId } from '../format/backup-id.js'
 import { type Manifest, summarize } from '../format/manifest.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
-import { listManifests, loadManifest } from './backups.js'
+import { type FoundManifest, listManifests, loadManifest } from './backups.js'
+import type { Verdicts } from './verdicts.js'
 
 /** A place for backups, as it is configured. */
 export interface TargetConfig {
@@ -59,18 +61,18 @@ export class Targets {
   }
 
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */
-  async list(log: Logger): Promise<BackupList> {
+  async list(log: Logger, verdicts: Pick<Verdicts, 'of'>): Promise<BackupList> {
     const answers = await Promise.all(
       this.#targets.map((target) => settle(inTime(target, listManifests(target.store, log)))),
     )
     const unreachable: string[] = []
     const warnings: string[] = []
-    const found: { manifest: Manifest; target: string }[] = []
+    const found: (FoundManifest & { target: string })[] = []
     for (const [index, { name }] of this.#targets.entries()) {
       const answer = answers[index]
       if (answer?.status === 'fulfilled') {
         warnings.push(...answer.value.warnings)
-        found.push(...answer.value.manifests.map((manifest) => ({ manifest, target: name })))
+        found.push(...answer.value.manifests.map((manifest) => ({ ...manifest, target: name })))
       } else {
         if (this.#targets.length === 1) throw answer?.reason
         unreachable.push(name)
@@ -81,7 +83,11 @@ export class Targets {
     if (unreachable.length === this.#targets.length)
       throw new ServiceError('UNAVAILABLE', `no target can be read: ${warnings.join('; ')}`)
     found.sort((a, b) => compare(a.manifest, b.manifest))
-    const backups = found.map(({ manifest, target }) => ({ ...summarize(manifest), target }))
+    const backups = found.map(({ manifest, sha256, target }) => ({
+      ...summarize(manifest),
+      target,
+      ...verdicts.of(manifest.backup_id, target, sha256),
+    }))
     return { backups, warnings, unreachable }
   }
 
@@ -123,6 +129,16 @@ export class Targets {
       `cannot say where ${id} is: ${target.name} does not answer (${messageOf(error)})`,
       { cause: error },
     )
+  }
+
+  /** The same where the backup's manifest may be damaged: one more reason to delete it, or to look what else is wrong. @throws as `find`, but for that */
+  async holderOf(id: string, name?: string): Promise<Target> {
+    try {
+      return (await this.find(id, name)).target
+    } catch (error) {
+      if (!isBackupId(id) || !isServiceError(error, 'MANIFEST_INVALID', 'INTEGRITY')) throw error
+      return this.get(name ?? (error.detail.target as string | undefined))
+    }
   }
 
   async close(): Promise<void> {

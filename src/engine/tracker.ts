@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus } from './operation.js'
+import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus, VerifyStatus } from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -22,6 +22,7 @@ export class Tracker {
   readonly warnings: string[] = []
   restore: RestoreStatus | null = null
   settled: SettledStatus | null = null
+  verify: VerifyStatus | null = null
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
   /** Live files may have changed: who comes back must finish it. */
@@ -51,6 +52,10 @@ export class Tracker {
     this.#timer = setInterval(() => this.#sample(), samplePeriod)
     this.#timer.unref()
     this.#sample()
+  }
+
+  get operation(): OperationStatus['operation'] {
+    return this.#identity.operation
   }
 
   enter(phase: Phase): void {
@@ -97,6 +102,7 @@ export class Tracker {
       warnings: [...this.warnings],
       skippedSample: this.skippedSample,
       restore: this.restore,
+      verify: this.verify,
       resumes: this.#resumes,
       settled: this.settled,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),

@@ -3,8 +3,9 @@ import { type Failure, toFailure } from '../errors.js'
 import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
-import { type MoveOptions, moveFile, proveFile } from './move-file.js'
+import { type MoveOptions, moveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
+import { proveFile } from './prove-file.js'
 import { type Report, reportOn } from './report.js'
 import { hiddenName } from './stage-name.js'
 
@@ -47,6 +48,10 @@ export interface ProveTask {
   readonly batch: Batch
   readonly transfers: number
   readonly progress: SharedArrayBuffer
+  /** Count files and bytes. */
+  readonly counted?: true
+  /** Is each file whose name ends so to be a Parquet file? */
+  readonly parquet?: true
 }
 
 /** Is each path a plain file, in real folders, on both sides? */
@@ -107,7 +112,7 @@ export async function transfer(task: TransferTask, store: (name: string) => Prom
 }
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
-function isSourceFailure(failure: Failure): boolean {
+export function isSourceFailure(failure: Failure): boolean {
   const codes = [
     'STORE_NOT_FOUND',
     'STORE_DENIED',
@@ -144,10 +149,16 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
 
 async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
-  return each(unpack(task.batch), task.transfers, async (file) => {
+  const counted = new BatchProgress(progress)
+  const counting = task.counted && { counted }
+  const outcome = await each(unpack(task.batch), task.transfers, async (file) => {
     progress.check()
-    await proveFile(from, task.fromPrefix + file.path, file, progress)
+    const parquet = task.parquet === true && file.path.endsWith('.parquet')
+    await proveFile(from, task.fromPrefix + file.path, file, { progress, parquet, ...counting })
+    if (task.counted) counted.addFile()
   })
+  counted.flush()
+  return outcome
 }
 
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {

@@ -1,3 +1,4 @@
+import { Stream } from 'node:stream'
 import type { Middleware, ParameterizedContext } from 'koa'
 import { type ErrorCode, isServiceError, ServiceError } from '../errors.js'
 import { toGoJson } from './json.js'
@@ -19,7 +20,7 @@ export const boundary: Middleware<State> = async (ctx, next) => {
     ctx.body = bodyOf(failure)
     discardRest(ctx)
   }
-  if (typeof ctx.body === 'object' && ctx.body !== null) {
+  if (typeof ctx.body === 'object' && ctx.body !== null && !(ctx.body instanceof Stream)) {
     const text = toGoJson(ctx.body)
     ctx.set('Content-Type', 'application/json')
     ctx.body = Buffer.from(text)

@@ -1,12 +1,14 @@
+import type { Readable } from 'node:stream'
 import type { Started } from '../engine/coordinator.js'
 import type { JournalEntry } from '../engine/journal.js'
-import type { BackupRequest, Caller, OperationStatus, RestoreRequest } from '../engine/operation.js'
+import type { BackupRequest, Caller, OperationStatus, RestoreRequest, VerifyRequest } from '../engine/operation.js'
 import type { BackupList } from '../engine/targets.js'
 
 /** What the API needs of the engine; `engine/coordinator.ts` is it. */
 export interface Operations {
   startBackup(request: BackupRequest, caller: Caller): Promise<Started>
   startRestore(request: RestoreRequest, caller: Caller): Promise<Started>
+  startVerify(request: VerifyRequest, caller: Caller): Promise<Started>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
   listBackups(): Promise<BackupList>
@@ -19,8 +21,10 @@ export interface Operations {
   ready(): boolean
   /** Has this credential (SHA-256, hex) begun the current operation, or one that ended less than 15 minutes ago? */
   mayReadStatus(credential: string): boolean
-  /** Asks the running operation to end. @throws NOT_FOUND when nothing runs, BUSY when it is too late. */
-  cancel(): void
+  /** All that a verify found, a line of JSON each. @throws NOT_FOUND */
+  findings(id: string): Readable
+  /** Asks the running operation (the backup or restore, unless one is named) to end. @throws NOT_FOUND when it does not run, BUSY when it is too late. */
+  cancel(id?: string): void
   /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID */
   resume(id: string): Promise<Started>
   /** Gives an interrupted operation up and removes what it left. @throws NOT_FOUND, BUSY, REQUEST_INVALID */

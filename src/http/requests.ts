@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { BackupRequest, RestoreRequest } from '../engine/operation.js'
+import type { BackupRequest, RestoreRequest, VerifyRequest } from '../engine/operation.js'
 import { ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 
@@ -32,6 +32,11 @@ export const restoreSchema = z.object({
   mode: z.enum(['merge', 'replace'], { error: 'must be "merge" or "replace"' }).nullish(),
   all_or_nothing: flag,
   staging: z.enum(['all', 'file'], { error: 'must be "all" or "file"' }).nullish(),
+})
+
+export const verifySchema = z.object({
+  level: z.enum(['quick', 'full', 'deep'], { error: 'must be "quick", "full" or "deep"' }).nullish(),
+  target,
 })
 
 /** The body of a create; undefined for an empty one. @throws REQUEST_INVALID with what was expected */
@@ -83,6 +88,17 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
     staging: request.staging ?? 'all',
     ...(names && { databases: names }),
   }
+}
+
+/** The body of a verify; undefined for an empty one. @throws REQUEST_INVALID with what was expected */
+export function parseVerify(backupId: string, body: unknown, named?: string): VerifyRequest {
+  const request = read(
+    verifySchema,
+    body ?? {},
+    (why) => new ServiceError('REQUEST_INVALID', `Invalid request body: ${why}`),
+  )
+  const from = request.target ?? named
+  return { backupId, level: request.level ?? 'full', ...(from && { target: from }) }
 }
 
 const pageSchema = z.object({

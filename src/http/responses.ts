@@ -31,6 +31,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.skippedSample.length > 0 && { skipped_sample: status.skippedSample }),
     ...settledBody(status),
     ...restoreBody(status),
+    ...verifyBody(status),
   }
 }
 
@@ -67,6 +68,21 @@ function restoreBody({ restore }: OperationStatus): Record<string, unknown> {
     kept_files: restore.keptFiles,
     kept_partitions: restore.keptPartitions,
     replaced_files: restore.replacedFiles,
+  }
+}
+
+function verifyBody({ verify }: OperationStatus): Record<string, unknown> {
+  if (!verify) return {}
+  const { damaged, missing, unexpected } = verify.flaws
+  return {
+    level: verify.level,
+    verified: verify.verdict,
+    damaged_files: damaged.files,
+    missing_files: missing.files,
+    unexpected_files: unexpected.files,
+    ...(damaged.sample.length > 0 && { damaged_sample: damaged.sample }),
+    ...(missing.sample.length > 0 && { missing_sample: missing.sample }),
+    ...(unexpected.sample.length > 0 && { unexpected_sample: unexpected.sample }),
   }
 }
 

@@ -4,7 +4,7 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
-import { parseBackupId, parseCreate, parsePage, parseRestore } from './requests.js'
+import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify } from './requests.js'
 import { goDuration, listBody, operationBody, statusBody } from './responses.js'
 import type { State } from './state.js'
 
@@ -63,6 +63,18 @@ export function createRouter(operations: Operations): Router<State> {
     ctx.body = { message: 'Discarded', operation_id: id }
   })
 
+  router.get(`${group}/operations/:id/findings`, async (ctx) => {
+    const findings = operations.findings(ctx.params.id ?? '')
+    ctx.type = 'application/x-ndjson'
+    ctx.body = findings
+  })
+
+  router.post(`${group}/operations/:id/cancel`, async (ctx) => {
+    operations.cancel(ctx.params.id)
+    ctx.status = 202
+    ctx.body = { message: 'Cancelling', status: 'running' }
+  })
+
   router.post(`${group}/cancel`, async (ctx) => {
     operations.cancel()
     ctx.status = 202
@@ -81,6 +93,20 @@ export function createRouter(operations: Operations): Router<State> {
       ...(request.databases && { databases: request.databases }),
       message: 'Restore started',
       mode: request.mode,
+      operation_id: operationId,
+      status: 'running',
+      target,
+    }
+  })
+
+  router.post(`${group}/:id/verify`, createBody, async (ctx) => {
+    const request = parseVerify(parseBackupId(ctx.params.id), ctx.state.json, targetOf(ctx))
+    const { backupId, operationId, target } = await operations.startVerify(request, ctx.state.caller)
+    ctx.status = 202
+    ctx.body = {
+      backup_id: backupId,
+      level: request.level,
+      message: 'Verify started',
       operation_id: operationId,
       status: 'running',
       target,

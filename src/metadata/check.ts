@@ -10,16 +10,17 @@ const magic = 'SQLite format 3\0'
  * Never for a live file: closing it here would drop the locks that other connections of this process hold on it (POSIX).
  *
  * @param name what messages call it, where `path` is a copy that the operator does not know
+ * @param thorough compare indexes with their tables too
  * @throws SQLITE_INVALID
  */
-export function checkDatabase(path: string, name = path): void {
+export function checkDatabase(path: string, name = path, thorough = false): void {
   try {
     if (!hasMagic(path)) throw new ServiceError('SQLITE_INVALID', `${name} is not a SQLite database`, { path: name })
     const db = new Database(path, { fileMustExist: true })
     try {
       // In WAL mode even a reader would leave -wal and -shm beside the file.
       db.pragma('journal_mode = DELETE')
-      const found = db.pragma('quick_check(1)', { simple: true })
+      const found = db.pragma(thorough ? 'integrity_check(1)' : 'quick_check(1)', { simple: true })
       if (found !== 'ok')
         throw new ServiceError('SQLITE_INVALID', `the SQLite database ${name} is damaged: ${found}`, { path: name })
     } finally {

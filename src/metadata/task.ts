@@ -4,10 +4,15 @@ import { type RestoreDatabaseOptions, restoreDatabase } from './restore-database
 import { snapshotDatabase } from './snapshot.js'
 
 /** What the metadata thread is asked to do; a plain value. */
-export type MetadataTask =
-  | SnapshotTask
-  | { readonly kind: 'check'; readonly path: string }
-  | ({ readonly kind: 'restore' } & RestoreDatabaseOptions)
+export type MetadataTask = SnapshotTask | CheckTask | ({ readonly kind: 'restore' } & RestoreDatabaseOptions)
+
+interface CheckTask {
+  readonly kind: 'check'
+  readonly path: string
+  /** What messages call it. */
+  readonly name?: string
+  readonly thorough?: true
+}
 
 interface SnapshotTask {
   readonly kind: 'snapshot'
@@ -24,7 +29,7 @@ export type MetadataOutcome = { readonly ok: true } | { readonly ok: false; read
 export async function runMetadataTask(task: MetadataTask): Promise<MetadataOutcome> {
   try {
     if (task.kind === 'snapshot') await snapshotDatabase({ ...task, check: () => checkStop(task) })
-    else if (task.kind === 'check') checkDatabase(task.path)
+    else if (task.kind === 'check') checkDatabase(task.path, task.name, task.thorough)
     else await restoreDatabase(task)
     return { ok: true }
   } catch (error) {

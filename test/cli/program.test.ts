@@ -27,7 +27,7 @@ function prepare(t: Test) {
 
 t.test('help, for each command', async (t) => {
   const { run } = prepare(t)
-  for (const command of ['serve', 'backup', 'restore', 'list', 'show', 'delete', 'status']) {
+  for (const command of ['serve', 'backup', 'restore', 'verify', 'list', 'show', 'delete', 'status']) {
     const { code, out, err } = await run([command, '--help'])
     t.same([code, err], [0, ''], command)
     t.match(out, new RegExp(`^Usage: arc-backup ${command} `))
@@ -157,6 +157,40 @@ t.test('failed, and completed with gaps', async (t) => {
   writeFileSync(name, 'x')
   t.match(await run(['backup']), { code: 4, out: /: gaps, 36 files.*\n(.*\n)*skipped: / })
   t.match(await run(['backup'], { ARC_BACKUP_MAX_SKIPPED: '0' }), { code: 1, out: /: failed.*\nerror: / })
+})
+
+t.test('a verify, beside a service on the same state and through it', async (t) => {
+  const { folder, run } = prepare(t)
+  const { service } = await startTestService(t, { folder })
+  const sound = { code: 0, out: new RegExp(`^verify ${arcBackupId}: completed, 38 files.*\nwarning: nothing vouches`) }
+  t.match(await run(['verify', arcBackupId]), sound)
+  const list = await run(['list'])
+  t.match(list.out, new RegExp(`${arcBackupId} .* full \\d{4}-`), 'the service and the command have one record')
+  const remote = { args: ['--url', service.url], env: { ARC_TOKEN: adminToken } }
+  t.match(await run(['verify', arcBackupId, '--level', 'deep', ...remote.args], remote.env), sound)
+  for (let number = 0; number < 40; number += 1)
+    writeFileSync(`${folder}/data/backups/${arcBackupId}/data/more${number}.parquet`, 'x')
+  for (const { args, env } of [{ args: [], env: {} }, remote]) {
+    const damaged = await run(['verify', arcBackupId, '--level', 'quick', ...args], env)
+    t.equal(damaged.code, 1)
+    t.match(damaged.out, /: failed, .*\nerror: .* is damaged: 40 files unexpected\n/)
+    t.equal(damaged.out.match(/^unexpected: data\/more/gm)?.length, 32)
+    const [, where = ''] = /^all of them: (.*)$/m.exec(damaged.out) ?? []
+    const all = where.startsWith('http')
+      ? await (await fetch(where, { headers: { authorization: `Bearer ${adminToken}` } })).text()
+      : readFileSync(where, 'utf8')
+    t.equal(all.trim().split('\n').length, 40)
+    const json = await run(['verify', arcBackupId, '--level', 'quick', '--json', ...args], env)
+    t.match(json, { code: 1 })
+    t.match(JSON.parse(json.out), { verified: 'damaged', unexpected_files: 40, requested_by: /\w/ })
+  }
+  t.match(await run(['verify', 'backup-20261123-103045-00000000']), { code: 1, err: /Backup not found/ })
+  t.match(await run(['verify', arcBackupId, '--level', 'deeper']), {
+    code: 2,
+    err: /must be "quick", "full" or "deep"/,
+  })
+  t.match(await run(['verify']), { code: 2 })
+  t.match(await run(['verify', 'nonsense']), { code: 2 })
 })
 
 t.test('a service that uses the state is busy for others', async (t) => {

@@ -25,11 +25,16 @@ t.test('a list', async (t) => {
     database_count: 2,
   }
   t.equal(
-    describeList({ backups: [{ ...backup, skipped_files: 1 }, backup] }),
+    describeList({
+      backups: [
+        { ...backup, skipped_files: 1 },
+        { ...backup, verified: 'full', verified_at: '2026-11-24T01:00:00Z' },
+      ],
+    }),
     [
-      'BACKUP                           CREATED               FILES  SIZE      DATABASES  SKIPPED',
-      'backup-20261123-103045-c526b8a7  2026-11-23T10:30:45Z  36     81.8 KiB  2          1',
-      'backup-20261123-103045-c526b8a7  2026-11-23T10:30:45Z  36     81.8 KiB  2          0',
+      'BACKUP                           CREATED               FILES  SIZE      DATABASES  SKIPPED  VERIFIED',
+      'backup-20261123-103045-c526b8a7  2026-11-23T10:30:45Z  36     81.8 KiB  2          1        -',
+      'backup-20261123-103045-c526b8a7  2026-11-23T10:30:45Z  36     81.8 KiB  2          0        full 2026-11-24T01:00:00Z',
     ].join('\n'),
   )
 })

@@ -52,7 +52,7 @@ for (const remote of [false, true]) {
 
 t.test('usage errors and help', async (t) => {
   const folder = t.testdir({})
-  for (const command of ['', 'serve', 'backup', 'restore', 'list', 'show', 'delete', 'status']) {
+  for (const command of ['', 'serve', 'backup', 'restore', 'verify', 'list', 'show', 'delete', 'status']) {
     t.match(
       await runProgram(t, [command, '--help'].filter(Boolean), { cwd: folder }),
       { code: 0, stdout: /Usage: arc-backup/ },

@@ -12,7 +12,7 @@ t.test('while Arc merges, deletes and rewrites, each backup has the rows of one 
   for (const name of ['source', 'empty']) {
     writeFileSync(
       `${folder}/${name}/arc.toml`,
-      `[auth]\nenabled = false\n[storage]\nlocal_path = "./data"\n[backup]\nlocal_path = "${folder}/backups"\nstate_path = "./state"\n`,
+      `[auth]\nenabled = false\n[storage]\nlocal_path = "./data"\n[backup]\nsettle_passes = 20\nlocal_path = "${folder}/backups"\nstate_path = "./state"\n`,
     )
   }
   const source = await startTestService(t, { folder: `${folder}/source`, empty: true })

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
@@ -6,7 +7,6 @@ import {
   rmSync,
   statSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -44,11 +44,13 @@ t.test('a source that moves all the while: what is listed is whole', async (t) =
 t.test('a file that never stands still fails the backup and is named', async (t) => {
   const { folder, call, settled } = await startTestService(t)
   const big = `${folder}/data/arc/metrics/cpu/big.parquet`
-  writeFileSync(big, Buffer.alloc(64 << 20, 1))
-  const toucher = setInterval(() => utimesSync(big, new Date(), new Date()), 2)
+  writeFileSync(big, Buffer.alloc(128 << 20, 1))
+  // A process of its own: this one is busy copying.
+  const toucher = spawn('sh', ['-c', 'while :; do touch "$0"; done', big])
+  t.teardown(() => toucher.kill('SIGKILL'))
   await call('POST', '')
   const status = await settled()
-  clearInterval(toucher)
+  toucher.kill('SIGKILL')
   t.match(status, { status: 'failed', error_code: 'SOURCE_CHANGED', error: /big\.parquet.*changed while it was read/ })
   t.equal(readdirSync(`${folder}/data/backups`).length, 1)
 })

@@ -39,11 +39,13 @@ t.test('new files that matter: merged ones, and those not younger than what is h
   )
   relisting.mark('held', file('held', 5n))
   relisting.mark('unreadable', file('bad', 1n))
-  t.same(relisting.behind(), { merged: new Set(), late: new Set([day]) })
+  t.same(relisting.behind(day), { merged: false, late: true })
+  t.same(relisting.behind('db/n/2026/01/02'), { merged: false, late: false }, 'nothing is older than nothing')
+  t.same(relisting.behind('db/m/2026/01/0'), { merged: false, late: false })
   t.same(names(relisting.lacking(day, 'late')), ['older', 'same'])
   t.same(names(relisting.lacking(day)), ['bad', 'older', 'same', 'younger'])
   relisting.add(pack([{ ...other, path: 'db/n/2026/01/02/n_daily.parquet' }]))
-  t.same(relisting.behind().merged, new Set(['db/n/2026/01/02']))
+  t.same(relisting.behind('db/n/2026/01/02'), { merged: true, late: false })
 })
 
 t.test('begins empty, also where an interrupted one was', async (t) => {

@@ -46,7 +46,7 @@ export interface Scene {
   /** Writes files below the storage root; content is the path itself unless it is given. */
   put(...files: (string | [path: string, content: string | Buffer])[]): void
   /** An operation's parts, all real but for the threads: their tasks run in this one. */
-  open(kind?: 'backup' | 'restore', backupId?: string): Run
+  open(kind?: 'backup' | 'restore' | 'verify', backupId?: string): Run
 }
 
 /** A storage, a destination and a state in a folder of their own. */
@@ -74,6 +74,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     uncovered: [],
     databases: [],
     configFile: null,
+    parseConfiguration: () => {},
     checkConfiguration: () => {},
     ...more,
   }

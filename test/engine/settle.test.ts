@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { runBackup } from '../../src/engine/backup.js'
+import { openRun } from '../../src/engine/execution.js'
 import type { Pool } from '../../src/engine/pool.js'
 import type { Run } from '../../src/engine/run.js'
 import { type Manifest, readManifest } from '../../src/format/manifest.js'
@@ -395,6 +396,46 @@ t.test('a backup of one database looks at no other', async (t) => {
   })
   t.equal(await runBackup(run, { ...wholeBackup, databases: ['db'] }), 'completed')
   t.same(Object.keys((await backedUp(t, scene, run)).files).sort(), [state, hour('b0_compacted')].sort())
+})
+
+t.test('interrupted between what went and what comes in its place: who comes back settles it', async (t) => {
+  const scene = openScene(t)
+  const inputs = Array.from({ length: 300 }, (_, index) => hour(`in${index}`))
+  scene.put(...inputs, hour('stays'))
+  const first = scene.open()
+  const broken = during(first, {
+    settle: (time) => {
+      if (time === 1) compact(scene, hour('b0_compacted'), inputs)
+    },
+    copy: () => {
+      if (first.tracker.settled) first.progress.stop('INTERRUPTED')
+    },
+  })
+  await t.rejects(runBackup(broken, wholeBackup), { code: 'INTERRUPTED' })
+  first.inventory.close()
+  t.same(Object.keys(hashTree(`${scene.target}/${first.backupId}/data`)), [hour('stays')], 'the inputs had gone')
+  const { settings, storage, pool, journal, log } = first
+  const target = { name: 'local', store: first.target, locked: true }
+  const caller = { name: 'test', credential: null }
+  const left = {
+    request: { ...wholeBackup },
+    caller: 'test',
+    switching: false,
+    spentMs: 0,
+    boot: '',
+    stalls: 0,
+    sameBoot: true,
+    resumable: true,
+  }
+  const again = await openRun(
+    { settings, storage, pool, journal, log },
+    { ...first, kind: 'backup', target, request: wholeBackup, caller, action: async () => 'completed' },
+    { ...left, status: first.tracker.snapshot() },
+  )
+  t.equal(await runBackup(again, wholeBackup), 'completed')
+  again.inventory.close()
+  t.same((await backedUp(t, scene, again)).files, liveFiles(scene))
+  t.match(again.tracker.settled, { passes: 1 })
 })
 
 t.test('a stop while it settles leaves nothing', async (t) => {

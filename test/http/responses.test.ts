@@ -22,6 +22,15 @@ t.test('what ended says when and why', async (t) => {
   t.match(gaps, { skipped_files: 1, skipped_sample: [gap], databases: ['metrics'] })
 })
 
+t.test('a verify says what is wrong', async (t) => {
+  const none = { files: 0, sample: [] }
+  const flaws = { damaged: { files: 40, sample: [gap] }, missing: none, unexpected: none }
+  const verify = { level: 'deep', verdict: 'damaged', flaws } as const
+  const body = statusBody({ ...running, operation: 'verify', verify })
+  t.match(body, { operation: 'verify', level: 'deep', verified: 'damaged', damaged_files: 40, damaged_sample: [gap] })
+  t.match(body, { missing_files: 0, unexpected_files: 0, missing_sample: undefined })
+})
+
 t.test('a restore says what it left as it was', async (t) => {
   const restore = {
     mode: 'merge',

@@ -42,6 +42,40 @@ t.test('the six endpoints, with what Arc answers and a little more', async (t) =
   t.match(await call('POST', `${group}/cancel`), { status: 202, json: { status: 'running' } })
 })
 
+t.test('a verify: of everything unless it is said, and what it found', async (t) => {
+  const { call, post, engine } = await startApi(t)
+  const path = `${group}/${arcBackupId}/verify`
+  const started = await call('POST', path)
+  t.equal(started.status, 202)
+  t.equal(
+    started.text,
+    `{"backup_id":"${arcBackupId}","level":"full","message":"Verify started","operation_id":"${operationId}","status":"running","target":"local"}`,
+  )
+  t.match((await post(path, { level: 'deep', target: 'offsite' })).json, { level: 'deep' })
+  await post(`${path}?target=there`, {})
+  t.match(
+    engine.asked.map(({ request }) => request),
+    [
+      { backupId: arcBackupId, level: 'full', target: undefined },
+      { level: 'deep', target: 'offsite' },
+      { level: 'full', target: 'there' },
+    ],
+  )
+  for (const body of [{ level: 'deeper' }, { level: 1 }, { target: 7 }, [], 'full'])
+    t.match(await post(path, body), { status: 400 }, JSON.stringify(body))
+  t.match(await post(`${group}/nonsense/verify`, {}), { status: 400 })
+  t.match(await post(`${group}/backup-20261123-103045-00000000/verify`, {}), { status: 404 })
+  t.match(await call('GET', path), { status: 405 })
+  engine.current = running
+  const found = await call('GET', `${group}/operations/${operationId}/findings`)
+  t.match(found, { status: 200, text: '{"flaw":"missing"}\n' })
+  t.equal(found.headers.get('content-type'), 'application/x-ndjson')
+  t.match(await call('GET', `${group}/operations/ffffffffffff/findings`), { status: 404 })
+  t.match(await call('POST', `${group}/operations/${operationId}/cancel`), { status: 202 })
+  engine.failure = new ServiceError('BUSY', 'A backup is being verified already', { operation: 'verify' })
+  t.match(await post(path, {}), { status: 409, json: { operation: 'verify' } })
+})
+
 t.test('neither case nor one slash at the end matter, and HEAD works wherever GET does', async (t) => {
   const { call, post } = await startApi(t)
   const paths = [group, `${group}/`, '/API/v1/Backup', '/api/V1/BACKUP/', `${group}/Status`, `${group}/status/`]

@@ -1,10 +1,17 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { openAuthenticator } from '../../src/auth/authenticator.js'
-import type { BackupRequest, Caller, OperationStatus, RestoreRequest } from '../../src/engine/operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationStatus,
+  RestoreRequest,
+  VerifyRequest,
+} from '../../src/engine/operation.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
 import type { Operations } from '../../src/http/operations.js'
@@ -38,13 +45,14 @@ export const running: OperationStatus = {
   databases: null,
   settled: null,
   restore: null,
+  verify: null,
   resumes: 0,
   phaseMs: { listing: 5 },
 }
 
 /** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
 export class Engine implements Operations {
-  readonly asked: { what: string; request: BackupRequest | RestoreRequest; caller: Caller }[] = []
+  readonly asked: { what: string; request: BackupRequest | RestoreRequest | VerifyRequest; caller: Caller }[] = []
   readonly deleted: string[] = []
   current: OperationStatus | null = null
   /** Thrown by whatever is called next. */
@@ -64,6 +72,11 @@ export class Engine implements Operations {
   async startRestore(request: RestoreRequest, caller: Caller) {
     this.#find(request.backupId)
     return this.#start('restore', request, caller, request.backupId)
+  }
+
+  async startVerify(request: VerifyRequest, caller: Caller) {
+    this.#find(request.backupId)
+    return this.#start('verify', request, caller, request.backupId)
   }
 
   async deleteBackup(id: string) {
@@ -101,6 +114,11 @@ export class Engine implements Operations {
     throw new ServiceError('NOT_FOUND', 'Operation not found')
   }
 
+  findings(id: string) {
+    this.operation(id)
+    return Readable.from(['{"flaw":"missing"}\n'])
+  }
+
   ready() {
     return this.isReady
   }
@@ -124,7 +142,7 @@ export class Engine implements Operations {
     this.discarded.push(id)
   }
 
-  #start(what: string, request: BackupRequest | RestoreRequest, caller: Caller, backupId: string) {
+  #start(what: string, request: BackupRequest | RestoreRequest | VerifyRequest, caller: Caller, backupId: string) {
     this.#fail()
     this.asked.push({ what, request, caller })
     return { backupId, operationId, target: 'local' }

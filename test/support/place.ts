@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   type _Object,
@@ -15,6 +15,7 @@ import { hashTree } from './tree.js'
 /** Where files live, as another client than ours sees it. */
 export interface Place {
   put(path: string, content: Buffer): Promise<void>
+  get(path: string): Promise<Buffer>
   remove(path: string): Promise<void>
   /** SHA-256 (hex) of every file by its path. */
   tree(): Promise<Record<string, string>>
@@ -26,6 +27,7 @@ export function folderPlace(root: string): Place {
       mkdirSync(dirname(`${root}/${path}`), { recursive: true })
       writeFileSync(`${root}/${path}`, content)
     },
+    get: async (path) => readFileSync(`${root}/${path}`),
     remove: async (path) => rmSync(`${root}/${path}`),
     tree: async () => hashTree(root),
   }
@@ -42,7 +44,12 @@ export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Pla
       if (ContinuationToken === undefined) return found.map(({ Key = '' }) => Key)
     }
   }
+  const get = async (path: string): Promise<Buffer> => {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: prefix + path }))
+    return Buffer.from((await Body?.transformToByteArray()) ?? [])
+  }
   return {
+    get,
     put: async (path, Body) => {
       await client.send(new PutObjectCommand({ Bucket, Key: prefix + path, Body }))
     },
@@ -51,10 +58,7 @@ export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Pla
     },
     tree: async () => {
       const found: Record<string, string> = {}
-      for (const Key of await keys()) {
-        const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
-        found[Key.slice(prefix.length)] = sha256((await Body?.transformToByteArray()) ?? Buffer.alloc(0))
-      }
+      for (const key of await keys()) found[key.slice(prefix.length)] = sha256(await get(key.slice(prefix.length)))
       return found
     },
   }
@@ -66,6 +70,7 @@ export function containerPlace(container: ContainerClient, prefix = ''): Place {
     put: async (path, content) => {
       await container.getBlockBlobClient(prefix + path).uploadData(content)
     },
+    get: (path) => container.getBlockBlobClient(prefix + path).downloadToBuffer(),
     remove: async (path) => {
       await container.getBlockBlobClient(prefix + path).delete()
     },

@@ -52,7 +52,7 @@ export async function startTestService(
     return {
       status: answer.status,
       text,
-      json: text.startsWith('{') ? (JSON.parse(text) as Json) : {},
+      json: answer.headers.get('content-type')?.startsWith('application/json') ? (JSON.parse(text) as Json) : {},
       headers: answer.headers,
     }
   }

@@ -1,0 +1,50 @@
+import { mkdirSync } from 'node:fs'
+import { ServiceError } from '../errors.js'
+import { openStore } from '../stores/open.js'
+import { type CoordinatorOptions, type Started, storesOf } from './coordinator.js'
+import { Journal, type JournalEntry } from './journal.js'
+import type { Caller, VerifyRequest } from './operation.js'
+import { openPool } from './pool.js'
+import { Targets } from './targets.js'
+import { Verdicts } from './verdicts.js'
+import { Verifier } from './verifier.js'
+
+/** A verifier with threads of its own, for a process that may stand beside a service: it does not take the lock on their common state. */
+export interface StandaloneVerifier {
+  start(request: VerifyRequest, caller: Caller): Promise<Started>
+  /** @throws NOT_FOUND */
+  operation(id: string): JournalEntry
+  cancel(id: string): void
+  close(): Promise<void>
+}
+
+export async function openStandaloneVerifier(options: CoordinatorOptions): Promise<StandaloneVerifier> {
+  const { settings, log } = options
+  const { statePath } = settings
+  mkdirSync(statePath, { recursive: true, mode: 0o700 })
+  const targets = await Targets.open(options.targets, options.defaultTarget)
+  const [storage, journal, verdicts] = [
+    await openStore(options.storage),
+    new Journal(`${statePath}/journal.db`),
+    new Verdicts(statePath),
+  ]
+  const pool = openPool({ workers: options.workers, stores: storesOf(options) })
+  const verifier = new Verifier({ settings, storage, pool, journal, log }, targets, verdicts)
+  return {
+    start: (request, caller) => verifier.start(request, caller),
+    operation: (id) => {
+      const entry = journal.operation(id)
+      if (!entry) throw new ServiceError('NOT_FOUND', 'Operation not found')
+      const status = verifier.live(id)
+      return status ? { ...entry, status } : entry
+    },
+    cancel: (id) => void verifier.cancel(id),
+    close: async () => {
+      await verifier.close()
+      await pool.close()
+      await Promise.all([storage.close(), targets.close()])
+      journal.close()
+      verdicts.close()
+    },
+  }
+}

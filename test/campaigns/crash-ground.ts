@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Azurite } from '../servers/azurite.js'
+import { startMinio } from '../servers/minio.js'
+import type { Owner } from '../servers/owner.js'
+import { bucketPlace, containerPlace, folderPlace } from '../support/place.js'
+import type { CrashGround, Victim } from './crash.js'
+
+const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const built = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
+
+export type CrashStore = 'local' | 'minio' | 'azurite'
+
+/** An Arc's folder, and a destination of one kind, with everything real. */
+export async function makeGround(owner: Owner, folder: string, store: CrashStore): Promise<CrashGround> {
+  mkdirSync(`${folder}/data`, { recursive: true })
+  const { lines, ...rest } = await destination(owner, folder, store)
+  const config = [
+    ...['[auth]', 'enabled = false'],
+    ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "2s"'],
+    ...['[backup.targets.here]', ...lines],
+  ]
+  writeFileSync(`${folder}/arc.toml`, config.join('\n'))
+  return { folder, ...rest, start: () => startVictim(owner, folder) }
+}
+
+async function destination(owner: Owner, folder: string, store: CrashStore) {
+  if (store === 'local') {
+    const root = `${folder}/backups`
+    mkdirSync(root)
+    return { target: folderPlace(root), uploads: () => [], lines: ['type = "local"', `local_path = "${root}"`] }
+  }
+  if (store === 'minio') {
+    const minio = await startMinio(owner)
+    const { bucket } = await minio.bucket()
+    const { accessKeyId, secretAccessKey } = minio.credentials
+    const lines = [
+      ...['type = "s3"', `s3_bucket = "${bucket}"`, `s3_endpoint = "127.0.0.1:${minio.port}"`, 's3_use_ssl = false'],
+      ...['s3_path_style = true', `s3_access_key = "${accessKeyId}"`, `s3_secret_key = "${secretAccessKey}"`],
+    ]
+    return { target: bucketPlace(minio, bucket), uploads: () => minio.uploads(), lines }
+  }
+  const azurite = await Azurite.start(owner)
+  const container = await azurite.container(`c-${randomUUID()}`)
+  const connection = `azure_connection_string = "${azurite.connectionString}"`
+  const lines = ['type = "azure"', `azure_container = "${container.containerName}"`, connection]
+  return { target: containerPlace(container), uploads: () => [], lines }
+}
+
+async function startVictim(owner: Owner, folder: string): Promise<Victim> {
+  // The same file from a test, which runs the sources, and from the build.
+  const program = import.meta.url.endsWith('.ts') ? built : main
+  const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  owner.teardown(() => void child.kill('SIGKILL'))
+  const url = await listening(child)
+  return {
+    call: async (method, path, body) => {
+      const answer = await fetch(`${url}/api/v1/backup${path}`, {
+        method,
+        ...(body !== undefined && {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
+      })
+      return (await answer.json()) as Record<string, unknown>
+    },
+    kill: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('the service has no standard output')
+  const lines = createInterface(child.stdout)
+  for await (const line of lines) {
+    const found = /"url":"([^"]+)"/.exec(line)
+    if (!found?.[1]) continue
+    child.stdout.resume()
+    return found[1]
+  }
+  throw new Error('the service did not start')
+}

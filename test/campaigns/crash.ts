@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Place } from '../support/place.js'
+import { hashTree } from '../support/tree.js'
+
+type Body = Record<string, unknown>
+type Kind = 'backup' | 'restore' | 'delete'
+
+/** The service as a process that can be killed. */
+export interface Victim {
+  call(method: string, path: string, body?: unknown): Promise<Body>
+  /** SIGKILL, and the end of the process. */
+  kill(): Promise<void>
+}
+
+export interface CrashGround {
+  /** Holds `data/arc`; the state is in `data/arc-backup`. */
+  readonly folder: string
+  readonly target: Place
+  /** Uploads in parts that are left at the target. */
+  uploads(): readonly string[]
+  start(): Promise<Victim>
+}
+
+/** What became of one kill. */
+export interface CrashResult {
+  readonly kind: Kind
+  /** The last phase that was seen before it. */
+  readonly phase: string
+  readonly wrong: readonly string[]
+}
+
+const phases: Readonly<Record<Kind, readonly string[]>> = {
+  backup: ['listing', 'copying', 'settling', 'metadata', 'sealing'],
+  restore: ['reading', 'checking', 'staging', 'syncing', 'switching'],
+  delete: ['deleting'],
+}
+const mostBackups = 3
+const patienceMs = 120_000
+
+/** Kills the service again and again in the middle of its work, starts it again, and holds what is there against what was promised. */
+export async function* crashCampaign(
+  ground: CrashGround,
+  { kills, random }: { kills: number; random: () => number },
+): AsyncGenerator<CrashResult, void, undefined> {
+  const arc = `${ground.folder}/data/arc`
+  writeSource(arc)
+  const source = hashTree(arc)
+  let victim = await ground.start()
+  try {
+    for (let kill = 0; kill < kills; kill += 1) {
+      const wrong: string[] = []
+      const before = await backupsOf(victim)
+      const kind = choose(before.length, random)
+      const damaged = kind === 'restore' ? damage(arc, source, random) : source
+      const phase = await interrupt(victim, kind, before, random)
+      await victim.kill()
+      if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), source, damaged))
+      else wrong.push(...differences('the source', hashTree(arc), source))
+      victim = await ground.start()
+      wrong.push(...(await recover(victim, random)))
+      wrong.push(...(await judge(ground, victim, source)))
+      const live = without(hashTree(arc), /\.replaced$/)
+      const extras = Object.fromEntries(Object.entries(damaged).filter(([path]) => !(path in source)))
+      // Whole as in the backup, with what it lacks kept or moved aside; or as it was before.
+      const expected = kind === 'restore' ? [source, { ...source, ...extras }, damaged] : [source]
+      if (!expected.some((tree) => same(live, tree))) {
+        wrong.push(...differences(`the live data after a ${kind}`, live, source).slice(0, 3))
+      }
+      if (kind === 'restore') reset(arc, source)
+      yield { kind, phase, wrong }
+    }
+  } finally {
+    await victim.kill()
+  }
+}
+
+const contents = new Map<string, Buffer>()
+
+function writeSource(arc: string): void {
+  contents.clear()
+  const write = (path: string, content: Buffer): void => {
+    contents.set(path, content)
+    mkdirSync(`${arc}/${path.slice(0, path.lastIndexOf('/'))}`, { recursive: true })
+    writeFileSync(`${arc}/${path}`, content)
+  }
+  for (let index = 0; index < 600; index += 1) {
+    write(
+      `db${index % 3}/m/2026/01/${String(1 + (index % 9)).padStart(2, '0')}/08/${index}.parquet`,
+      randomBytes(2000 + index),
+    )
+  }
+  for (let index = 0; index < 4; index += 1) write(`db0/large/2026/01/03/${index}.parquet`, randomBytes(9 << 20))
+}
+
+function choose(backups: number, random: () => number): Kind {
+  if (backups === 0) return 'backup'
+  if (backups > mostBackups) return 'delete'
+  const number = random()
+  return number < 0.4 ? 'backup' : number < 0.8 ? 'restore' : 'delete'
+}
+
+/** Some files are gone, some are others, some are new. */
+function damage(arc: string, source: Record<string, string>, random: () => number): Record<string, string> {
+  for (const path of Object.keys(source)) {
+    const number = random()
+    if (number < 0.2) rmSync(`${arc}/${path}`)
+    else if (number < 0.6) writeFileSync(`${arc}/${path}`, `damaged ${path}`)
+  }
+  for (let index = 0; index < 20; index += 1)
+    writeFileSync(`${arc}/db0/large/2026/01/03/extra${index}.parquet`, 'extra')
+  return hashTree(arc)
+}
+
+function reset(arc: string, source: Record<string, string>): void {
+  const live = hashTree(arc)
+  for (const path of Object.keys(live)) {
+    if (!(path in source) && !isOurs(path)) rmSync(`${arc}/${path}`, { force: true })
+  }
+  for (const [path, content] of contents) {
+    if (live[path] === source[path]) continue
+    mkdirSync(`${arc}/${path.slice(0, path.lastIndexOf('/'))}`, { recursive: true })
+    writeFileSync(`${arc}/${path}`, content)
+  }
+}
+
+/** Starts an operation, and resolves at some instant of it: some time after a phase has begun, or at any time. Answers the phase. */
+async function interrupt(
+  victim: Victim,
+  kind: Kind,
+  backups: readonly string[],
+  random: () => number,
+): Promise<string> {
+  const id = backups[Math.floor(random() * backups.length)]
+  const names = phases[kind]
+  const wanted = names[Math.floor(random() * names.length)]
+  const later = random() < 0.5 ? 0 : random() * 30
+  if (kind === 'delete') {
+    // The answer comes when it is over: it is not waited for.
+    victim.call('DELETE', `/${id}`).catch(() => {})
+    await sleep(random() * 60)
+    return 'deleting'
+  }
+  const request = { backup_id: id, confirm: true, restore_metadata: false, mode: random() < 0.5 ? 'merge' : 'replace' }
+  const started = kind === 'backup' ? await victim.call('POST', '') : await victim.call('POST', '/restore', request)
+  if (started.status !== 'running') throw new Error(`it did not start: ${JSON.stringify(started)}`)
+  for (;;) {
+    const { status, phase } = await victim.call('GET', '/status')
+    if (phase === wanted || status !== 'running') {
+      if (later > 0) await sleep(later)
+      const now = await victim.call('GET', '/status')
+      return String(now.phase)
+    }
+  }
+}
+
+/** Waits until what goes on by itself has ended; what waits is resumed or discarded. */
+async function recover(victim: Victim, random: () => number): Promise<string[]> {
+  const wrong: string[] = []
+  const deadline = Date.now() + patienceMs
+  for (;;) {
+    if (Date.now() > deadline) return [...wrong, 'the operation did not end']
+    const { operations } = (await victim.call('GET', '/operations?limit=5')) as { operations: Body[] }
+    const running = operations.find(({ status }) => status === 'running')
+    const waiting = operations.find(({ resumable }) => resumable === true)
+    if (!running && !waiting) {
+      const [last] = operations
+      if (last?.status === 'failed' && last.outcome !== 'cancelled') wrong.push(`it ended so: ${JSON.stringify(last)}`)
+      return wrong
+    }
+    if (!running && waiting?.operation === 'restore') {
+      const path = `/operations/${waiting.operation_id}/${random() < 0.5 ? 'resume' : 'discard'}`
+      const answer = await victim.call('POST', path)
+      // Its switch had begun: it goes on by itself just now.
+      if (
+        answer.error !== undefined &&
+        !/can only be resumed|was not interrupted|in progress/.test(String(answer.error))
+      ) {
+        wrong.push(`${path}: ${JSON.stringify(answer)}`)
+      }
+    }
+    await sleep(10)
+  }
+}
+
+/** What must hold whenever nothing runs. */
+async function judge(
+  { folder, target, uploads }: CrashGround,
+  victim: Victim,
+  source: Record<string, string>,
+): Promise<string[]> {
+  const wrong: string[] = []
+  await settledSweep(victim)
+  const ids = await backupsOf(victim)
+  const tree = await target.tree()
+  for (const id of ids) {
+    const data = Object.fromEntries(
+      Object.entries(tree).flatMap(([path, hash]) =>
+        path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
+      ),
+    )
+    if (!same(data, source)) wrong.push(...differences(`the backup ${id}`, data, source).slice(0, 3))
+    const started = await victim.call('POST', `/${id}/verify`, { level: 'full' })
+    const verified = await ended(victim, String(started.operation_id))
+    if (verified.outcome !== 'completed') wrong.push(`${id} does not verify: ${JSON.stringify(verified)}`)
+  }
+  const known = new Set(ids)
+  const debris = Object.keys(tree).filter((path) => {
+    const [first = '', second] = path.split('/')
+    return (
+      second !== undefined &&
+      first !== '' &&
+      !known.has(first) &&
+      !/"tombstone"/.test(path) &&
+      second !== 'manifest.json'
+    )
+  })
+  if (debris.length > 0) wrong.push(`debris at the target: ${debris.slice(0, 3)}`)
+  const parts = Object.keys(hashTree(`${folder}/data/arc`)).filter((path) => path.endsWith('.part'))
+  if (parts.length > 0) wrong.push(`debris beside live files: ${parts.slice(0, 3)}`)
+  if (uploads().length > 0) wrong.push(`uploads in parts: ${uploads()}`)
+  const left = readdirSync(`${folder}/data/arc-backup/operations`)
+  if (left.length > 0) wrong.push(`left in the state: ${left}`)
+  return wrong
+}
+
+/** The sweep of the start runs beside the first requests; a delete waits for it. */
+async function settledSweep(victim: Victim): Promise<void> {
+  await sleep(50)
+  await victim.call('DELETE', '/backup-20000101-000000-00000000')
+}
+
+async function ended(victim: Victim, operation: string): Promise<Body> {
+  for (;;) {
+    const status = await victim.call('GET', `/operations/${operation}`)
+    if (status.status !== 'running') return status
+    await sleep(5)
+  }
+}
+
+async function backupsOf(victim: Victim): Promise<string[]> {
+  const { backups } = (await victim.call('GET', '')) as { backups: { backup_id: string }[] }
+  return backups.map(({ backup_id }) => backup_id)
+}
+
+/** Each file is the old one or the new one, whole. */
+function halfFiles(
+  live: Record<string, string>,
+  source: Record<string, string>,
+  damaged: Record<string, string>,
+): string[] {
+  return Object.entries(live).flatMap(([path, hash]) => {
+    if (/\/\.|^\./.test(path) || path.endsWith('/')) return []
+    return hash === source[path] || hash === damaged[path] ? [] : [`${path} is neither old nor new`]
+  })
+}
+
+function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
+  const paths = new Set([...Object.keys(found), ...Object.keys(expected)])
+  return [...paths]
+    .filter((path) => found[path] !== expected[path] && !isOurs(path))
+    .map((path) => `${what} differs in ${path}`)
+}
+
+function same(found: Record<string, string>, expected: Record<string, string>): boolean {
+  return differences('', found, expected).length === 0
+}
+
+function isOurs(path: string): boolean {
+  return path.startsWith('.arc-backup.lock') || path.endsWith('/')
+}
+
+function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
+  return Object.fromEntries(Object.entries(tree).filter(([path]) => !pattern.test(path)))
+}
