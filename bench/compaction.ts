@@ -7,7 +7,7 @@ import { type CampaignResult, compactionCampaign } from '../test/campaigns/compa
 import { Client } from './client.js'
 import { type ServiceProcess, startServiceProcess } from './service-process.js'
 
-// Backups of a source that another process compacts all the while, each restored and compared by SQL: no row lost, none twice. See test/campaigns/compaction.ts.
+// Backups of a source that another process compacts all the while, each verified, restored and compared by SQL: no row lost, none twice. See test/campaigns/compaction.ts.
 
 const usage = `npm run compaction -- [--backups 100] [--seed N] [--dir DIR]
 
@@ -29,7 +29,6 @@ if (values.help) {
 
 const folder = mkdtempSync(join(values.dir, 'arc-backup-compaction-'))
 const services: ServiceProcess[] = []
-const pollPeriod = 5
 
 async function startService(name: string): Promise<Client> {
   mkdirSync(`${folder}/${name}`)
@@ -47,17 +46,10 @@ async function run(): Promise<CampaignResult[]> {
   const [source, empty] = [await startService('source'), await startService('empty')]
   const campaign = compactionCampaign(
     {
+      source: (...request) => source.call(...request),
       storage: `${folder}/source/data`,
+      empty: (...request) => empty.call(...request),
       restored: `${folder}/empty/data`,
-      backUp: async () => {
-        await source.call('POST', '', { include_metadata: false, include_config: false })
-        return source.waitForEnd(pollPeriod)
-      },
-      restore: async (backup_id) => {
-        await empty.call('POST', '/restore', { backup_id, confirm: true, restore_metadata: false })
-        return empty.waitForEnd(pollPeriod)
-      },
-      remove: async (id) => void (await source.call('DELETE', `/${id}`)),
     },
     { backups: Number(values.backups), seed: Number(values.seed) },
   )

@@ -33,7 +33,7 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     await checkSource(run)
     await lookAgain(run, census)
     await settlePartitions(run, request.databases, census, (after) => copyMore(run, census, after))
-    run.tracker.totalFiles -= run.inventory.forgetVanished()
+    forgetVanished(run)
     judgeGaps(run)
     // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
     const synced = settle(run.target.sync?.())
@@ -99,6 +99,13 @@ async function lookAgain(run: Run, census: Census): Promise<void> {
   }
   run.inventory.forgetFailures(last)
   await copyMore(run, census, firstAgain)
+}
+
+/** What is gone from the source is none of the backup's files. */
+function forgetVanished({ inventory, tracker }: Run): void {
+  const { files, bytes } = inventory.forgetVanished()
+  tracker.totalFiles -= files
+  tracker.totalBytes -= bytes
 }
 
 /** Arc's rule: more than `max_skipped` of the files unreadable means a degraded source, not a backup with a few gaps. */

@@ -331,8 +331,7 @@ export class Coordinator {
       this.#current = execution
       this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')
-      void execution.ended.then(async () => {
-        await locks.release()
+      void execution.ended.then(() => {
         this.#current = null
         this.#slots.leave(slot)
       })

@@ -40,6 +40,8 @@ export interface Plan {
   readonly action: (run: Run) => Promise<Outcome>
   /** @throws LOCK_LOST */
   readonly confirmLocks?: () => Promise<void>
+  /** Gives back what was taken for it, before anybody learns that it ended. Never rejects. */
+  readonly release?: () => Promise<void>
 }
 
 /** An operation that runs, or ran last. */
@@ -68,7 +70,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   const { tracker, progress } = run
   const execution = { id: plan.id, caller: plan.caller, tracker, progress, endedAt: null, ended: Promise.resolve() }
   return Object.assign(execution, {
-    ended: carryOut(run, action).then(() => {
+    ended: carryOut(run, action, plan.release).then(() => {
       Object.assign(execution, { endedAt: Date.now() })
     }),
   })
@@ -124,7 +126,7 @@ async function giveUp(run: Run): Promise<never> {
   )
 }
 
-async function carryOut(run: Run, action: Plan['action']): Promise<void> {
+async function carryOut(run: Run, action: Plan['action'], release: Plan['release']): Promise<void> {
   const { tracker, settings, journal, log } = run
   const timeout = setTimeout(
     () => run.progress.stop('TIMEOUT'),
@@ -133,6 +135,7 @@ async function carryOut(run: Run, action: Plan['action']): Promise<void> {
   const saving = setInterval(() => save(run), savePeriod)
   let outcome: Outcome
   let failure: Failure | null = null
+  let clean = true
   try {
     // Parts of an upload whose process died; those of this run are removed by who began them.
     if (run.resumed) await removeUploads(run)
@@ -141,13 +144,14 @@ async function carryOut(run: Run, action: Plan['action']): Promise<void> {
     failure = toFailure(error)
     outcome = outcomeOf(failure)
     log.error({ err: error }, 'operation failed')
-    await removeUploads(run)
+    clean = await removeUploads(run)
   } finally {
     clearTimeout(timeout)
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays)
+  await closeRun(run, !stays && clean)
+  await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
   try {
@@ -184,11 +188,14 @@ export async function closeRun(run: Run, forGood: boolean): Promise<void> {
   }
 }
 
-export async function removeUploads(run: Run): Promise<void> {
+/** @returns false where some could not be removed: then their record stays, for the sweep */
+export async function removeUploads(run: Run): Promise<boolean> {
   try {
     await abortUploads(run.uploads, (name) => (name === storeNames.storage ? run.storage : run.target))
+    return true
   } catch (error) {
-    run.log.error({ err: error }, 'uploads in parts are left over')
+    run.log.error({ err: error }, 'uploads in parts are left over: the next sweep removes them')
+    return false
   }
 }
 

@@ -149,9 +149,12 @@ export class Inventory {
     this.#db.prepare('DELETE FROM failures WHERE id = ?').run(id)
   }
 
-  /** Forgets failures of files that are no longer there, and answers how many these were. */
-  forgetVanished(): number {
-    return this.#db.prepare("DELETE FROM failures WHERE code = 'STORE_NOT_FOUND'").run().changes
+  /** Forgets failures of files that are no longer there, and answers how many these were, and their bytes as they were listed. */
+  forgetVanished(): { files: number; bytes: number } {
+    const gone = `FROM failures WHERE code = 'STORE_NOT_FOUND'`
+    const counted = this.#db.prepare(`SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes ${gone}`).get()
+    this.#db.exec(`DELETE ${gone}`)
+    return counted as { files: number; bytes: number }
   }
 
   /** Id of the last batch so far; 0 where there is none. */

@@ -14,6 +14,8 @@ const lateConflicts = 8
 /** What stands in the object. */
 interface Written {
   readonly holder: Holder
+  /** Of the state whose process took it. */
+  readonly instance: string
   /** Of one taking of the lock. */
   readonly nonce: string
   readonly free: boolean
@@ -21,50 +23,63 @@ interface Written {
   readonly turn: number
 }
 
+/** Locks that this process holds. */
+const held = new Set<string>()
+
 export interface ObjectLock {
   /** Renews it now. @throws LOCK_LOST */
   confirm(): Promise<void>
   release(): Promise<void>
 }
 
+export interface ObjectLockOptions {
+  readonly holder: Holder
+  readonly instance: string
+  readonly ttlMs: number
+  /** Called once when it is somebody else's, or could not be renewed for too long. */
+  readonly onLost: () => void
+}
+
 /**
  * A lock for every host that reaches a store, by conditional writes alone: created if absent, renewed and given back by replacing the version that was last
  * seen. Never removed: some servers ignore the condition of a DELETE. Stale when it was not renewed for `ttlMs` by the store's own clock; then
- * the version is replaced, which one of any number of waiters can do.
+ * the version is replaced, which one of any number of waiters can do. So is one that an earlier process of this instance left: there is
+ * never more than one.
  *
- * @param onLost called once when it is somebody else's, or could not be renewed for too long
  * @throws Held
  */
-export async function lockByObject(
-  store: Store,
-  holder: Holder,
-  ttlMs: number,
-  onLost: () => void,
-): Promise<ObjectLock> {
+export async function lockByObject(store: Store, options: ObjectLockOptions): Promise<ObjectLock> {
+  const { holder, instance, ttlMs, onLost } = options
   const doors = smallDoors(store)
   const nonce = randomUUID()
   let turn = 0
+  /** An answer that was lost looks like somebody else's writing: what stands there tells. */
   const write = async (free: boolean, version: string | undefined): Promise<string> => {
     turn += 1
-    const text: Written = { holder, nonce, free, turn }
-    const { etag = '' } = await doors.write(lockObject, text, version)
-    return etag
+    try {
+      return await doors.write(lockObject, { holder, instance, nonce, free, turn }, version)
+    } catch (error) {
+      const found = await doors.read(lockObject)
+      if (found?.text.nonce === nonce && found.text.turn === turn) return found.etag
+      throw error
+    }
+  }
+  const isTaken = async ({ text, mtimeMs }: Found): Promise<boolean> => {
+    if (text.free || (text.instance === instance && !held.has(text.nonce))) return false
+    return (await doors.now()) - mtimeMs <= ttlMs
   }
   const take = async (): Promise<string | null> => {
     const found = await doors.read(lockObject)
+    if (found && (await isTaken(found))) throw new Held(found.text.holder)
     try {
-      if (!found) return await write(false, undefined)
-      if (!found.text.free && found.text.nonce !== nonce) {
-        const age = (await doors.now()) - found.mtimeMs
-        if (age <= ttlMs) throw new Held(found.text.holder)
-      }
-      return await write(false, found.etag)
+      return await write(false, found?.etag)
     } catch (error) {
       if (isConflict(error)) return null
       throw error
     }
   }
   let etag = await insist(take)
+  held.add(nonce)
   let renewed = performance.now()
   let lost = false
   const lose = (): void => {
@@ -74,25 +89,22 @@ export async function lockByObject(
     onLost()
   }
   let running: Promise<void> = Promise.resolve()
-  const renew = (): Promise<void> => {
+  const renew = (free: boolean): Promise<void> => {
     running = running.then(async () => {
       if (lost) return
       try {
-        etag = await write(false, etag)
+        etag = await write(free, etag)
         renewed = performance.now()
       } catch (error) {
-        const found = isConflict(error) ? await doors.read(lockObject).catch(() => null) : null
-        // The answer to our own writing was lost.
-        if (found?.text.nonce === nonce) etag = found.etag
-        else if (isConflict(error) || performance.now() - renewed > ttlMs * worried) lose()
+        if (isConflict(error) || performance.now() - renewed > ttlMs * worried) lose()
       }
     })
     return running
   }
-  const timer = setInterval(() => void renew(), ttlMs / 4)
+  const timer = setInterval(() => void renew(false), ttlMs / 4)
   return {
     confirm: async () => {
-      await renew()
+      await renew(false)
       if (lost || performance.now() - renewed > ttlMs * worried) {
         lose()
         throw new ServiceError('LOCK_LOST', `another writer took the lock at ${store.url}`)
@@ -100,8 +112,8 @@ export async function lockByObject(
     },
     release: async () => {
       clearInterval(timer)
-      await running
-      if (!lost) await write(true, etag)
+      await renew(true)
+      held.delete(nonce)
     },
   }
 }
@@ -123,9 +135,15 @@ function isConflict(error: unknown): boolean {
 export async function probeConditions(store: Store): Promise<void> {
   const doors = smallDoors(store)
   const path = `.arc-backup.probe-${randomUUID()}`
-  const text: Written = { holder: { host: '', pid: 0, operation: 'probe', since: '' }, nonce: '', free: true, turn: 0 }
+  const text: Written = {
+    holder: { host: '', pid: 0, operation: 'probe', since: '' },
+    instance: '',
+    nonce: '',
+    free: true,
+    turn: 0,
+  }
   try {
-    const { etag = '' } = await doors.write(path, text, undefined)
+    const etag = await doors.write(path, text, undefined)
     await doors.write(path, { ...text, turn: 1 }, etag)
     for (const version of [undefined, etag]) {
       const obeyed = await doors.write(path, { ...text, turn: 2 }, version).then(
@@ -146,38 +164,39 @@ export async function probeConditions(store: Store): Promise<void> {
   }
 }
 
+interface Found {
+  readonly text: Written
+  readonly etag: string
+  readonly mtimeMs: number
+}
+
 function smallDoors(store: Store) {
   const persist = <T>(action: () => Promise<T>): Promise<T> => retry(action, { timeoutMs: patience })
-  return {
-    read: async (path: string): Promise<{ text: Written; etag: string; mtimeMs: number } | null> => {
-      try {
-        const found = await persist(async () => store.readSmall?.(path))
-        if (!found) return null
-        return {
-          text: JSON.parse(found.bytes.toString()) as Written,
-          etag: found.etag ?? '',
-          mtimeMs: Number(found.mtimeNs / 1_000_000n),
-        }
-      } catch (error) {
-        if (isServiceError(error, 'STORE_NOT_FOUND')) return null
-        throw error
-      }
-    },
-    write: async (path: string, text: Written, version: string | undefined) => {
-      const bytes = Buffer.from(`${JSON.stringify(text)}\n`)
-      const condition = version === undefined ? ({ ifAbsent: true } as const) : { ifVersion: version }
-      // Not tried again: an answer that was lost would look like somebody else's writing.
-      return (await store.writeSmall?.(path, bytes, condition)) ?? { etag: '' }
-    },
-    /** The store's own clock, in ms. */
-    now: async (): Promise<number> => {
-      const path = `.arc-backup.clock-${randomUUID()}`
-      try {
-        await persist(async () => store.writeSmall?.(path, Buffer.from('{}')))
-        return Number((await store.stat(path)).mtimeNs / 1_000_000n)
-      } finally {
-        await store.remove([path]).catch(() => {})
-      }
-    },
+  const read = async (path: string): Promise<Found | null> => {
+    try {
+      const found = await persist(async () => store.readSmall?.(path))
+      if (!found) return null
+      const { bytes, etag = '', mtimeNs } = found
+      return { text: JSON.parse(bytes.toString()) as Written, etag, mtimeMs: Number(mtimeNs / 1_000_000n) }
+    } catch (error) {
+      if (isServiceError(error, 'STORE_NOT_FOUND')) return null
+      throw error
+    }
   }
+  const write = (path: string, text: Written, version: string | undefined): Promise<string> => {
+    const bytes = Buffer.from(`${JSON.stringify(text)}\n`)
+    const condition = version === undefined ? ({ ifAbsent: true } as const) : { ifVersion: version }
+    return persist(async () => (await store.writeSmall?.(path, bytes, condition))?.etag ?? '')
+  }
+  /** The store's own clock, in ms. */
+  const now = async (): Promise<number> => {
+    const path = `.arc-backup.clock-${randomUUID()}`
+    try {
+      await persist(async () => store.writeSmall?.(path, Buffer.from('{}')))
+      return Number((await store.stat(path)).mtimeNs / 1_000_000n)
+    } finally {
+      await store.remove([path]).catch(() => {})
+    }
+  }
+  return { read, write, now }
 }

@@ -19,6 +19,8 @@ export interface LockOptions {
   /** Id of the operation, for whoever is refused. */
   readonly operation: string
   readonly kind: string
+  /** Of the state that the process works with. */
+  readonly instance: string
   readonly ttlMs: number
   readonly onLost: () => void
 }
@@ -31,7 +33,7 @@ const probed = new WeakSet<Store>()
  * @throws BUSY with `detail.heldBy`; CONFIG_INVALID for a store that ignores conditional writes; the store's own failure
  */
 export async function lockPlace(store: Store, options: LockOptions): Promise<PlaceLock> {
-  const { operation, kind, ttlMs, onLost } = options
+  const { operation, kind, instance, ttlMs, onLost } = options
   const holder = { host: hostname(), pid: process.pid, operation, since: new Date().toISOString() }
   try {
     if (store instanceof LocalStore) {
@@ -40,7 +42,7 @@ export async function lockPlace(store: Store, options: LockOptions): Promise<Pla
     }
     if (!probed.has(store)) await probeConditions(store)
     probed.add(store)
-    const lock = await lockByObject(store, holder, ttlMs, onLost)
+    const lock = await lockByObject(store, { holder, instance, ttlMs, onLost })
     return { confirm: () => lock.confirm(), release: async () => quietly(() => lock.release()) }
   } catch (error) {
     if (!(error instanceof Held)) throw isServiceError(error) ? error : unusable(store, error)

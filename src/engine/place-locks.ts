@@ -25,6 +25,7 @@ export class PlaceLocks {
     const confirmLocks = async (): Promise<void> => {
       for (const lock of this.#locks) await lock.confirm()
     }
+    const ends = { confirmLocks, release: () => this.release() }
     try {
       if (plan.kind === 'restore') {
         const warnings = [await this.#tryStorage(plan), await this.#tryTarget(plan)]
@@ -32,16 +33,16 @@ export class PlaceLocks {
           for (const warning of warnings) if (warning !== null) run.tracker.warn(warning)
           return plan.action(run)
         }
-        return { ...plan, confirmLocks, action }
+        return { ...plan, ...ends, action }
       }
       await this.take(plan.target, plan.kind, plan.id)
-      return { ...plan, confirmLocks }
+      return { ...plan, ...ends }
     } catch (error) {
       if (goesOn || isServiceError(error, 'BUSY')) {
         await this.release()
         throw error
       }
-      return { ...plan, action: () => Promise.reject(error) }
+      return { ...plan, ...ends, action: () => Promise.reject(error) }
     }
   }
 
@@ -84,7 +85,9 @@ export class PlaceLocks {
   }
 
   async #take(store: Store, kind: string, operation: string): Promise<void> {
-    const ttlMs = this.#around.settings.lockTtlMs
-    this.#locks.push(await lockPlace(store, { operation, kind, ttlMs, onLost: this.#onLost }))
+    const { settings, journal } = this.#around
+    const { instance } = journal
+    const options = { operation, kind, instance, ttlMs: settings.lockTtlMs, onLost: this.#onLost }
+    this.#locks.push(await lockPlace(store, options))
   }
 }

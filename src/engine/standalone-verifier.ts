@@ -21,13 +21,9 @@ export interface StandaloneVerifier {
 export async function openStandaloneVerifier(options: CoordinatorOptions): Promise<StandaloneVerifier> {
   const { settings, log } = options
   const { statePath } = settings
-  mkdirSync(statePath, { recursive: true, mode: 0o700 })
+  const { journal, verdicts } = openRecords(statePath)
   const targets = await Targets.open(options.targets, options.defaultTarget)
-  const [storage, journal, verdicts] = [
-    await openStore(options.storage),
-    new Journal(`${statePath}/journal.db`),
-    new Verdicts(statePath),
-  ]
+  const storage = await openStore(options.storage)
   const pool = openPool({ workers: options.workers, stores: storesOf(options) })
   const verifier = new Verifier({ settings, storage, pool, journal, log }, targets, verdicts)
   return {
@@ -46,5 +42,15 @@ export async function openStandaloneVerifier(options: CoordinatorOptions): Promi
       journal.close()
       verdicts.close()
     },
+  }
+}
+
+function openRecords(statePath: string): { journal: Journal; verdicts: Verdicts } {
+  try {
+    mkdirSync(statePath, { recursive: true, mode: 0o700 })
+    return { journal: new Journal(`${statePath}/journal.db`), verdicts: new Verdicts(statePath) }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ServiceError('STORE_DENIED', `cannot use backup.state_path ${statePath}: ${why}`, { cause: error })
   }
 }

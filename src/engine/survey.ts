@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isServiceError, type ServiceError, toFailure } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
@@ -32,8 +33,8 @@ export async function surveyBackup(run: Run, present: PresentFiles, findings: Fi
   }
   const sidecar = await provenSidecar(run, found?.manifest, present, findings)
   const hashed = sidecar !== null && (await compare(run, sidecar, found?.manifest, present, findings))
-  if (hashed) nameUnexpected(run, present, findings)
-  else count(run, found?.manifest, present, findings)
+  if (hashed) await nameUnexpected(run, present, findings)
+  else await count(run, found?.manifest, present, findings)
   run.tracker.totalsKnown = true
   return { manifestSha256: found?.sha256 ?? '', hashed }
 }
@@ -57,7 +58,7 @@ async function provenSidecar(
   findings: Findings,
 ): Promise<string | null> {
   const path = backupPaths.sidecar
-  const [size] = present.claim([path])
+  const size = present.claim(path)
   const record = manifest?.sidecar
   // Arc's own has hashes too, but nothing that vouches for it.
   if (manifest && !record) return null
@@ -112,10 +113,9 @@ function look(run: Run, entries: readonly SidecarEntry[], present: PresentFiles,
     sha256,
     mtimeNs: 0n,
   }))
-  const sizes = present.claim(expected.map(({ path }) => path))
   const sound: BatchFile[] = []
-  for (const [index, file] of expected.entries()) {
-    const size = sizes[index]
+  for (const file of expected) {
+    const size = present.claim(file.path)
     if (size === file.size) sound.push(file)
     else if (size === undefined) findings.add('missing', lacking(file.path))
     else if (size === 'again') {
@@ -130,9 +130,10 @@ function look(run: Run, entries: readonly SidecarEntry[], present: PresentFiles,
   run.tracker.totalFiles += entries.length - sound.length
 }
 
-function nameUnexpected(run: Run, present: PresentFiles, findings: Findings): void {
+async function nameUnexpected(run: Run, present: PresentFiles, findings: Findings): Promise<void> {
   for (const files of present.below('', { unclaimed: true })) {
     run.progress.check()
+    await nextTurn()
     for (const { path } of files) {
       findings.add('unexpected', { path, code: 'INTEGRITY', message: 'it is not in the list of files' })
     }
@@ -140,10 +141,16 @@ function nameUnexpected(run: Run, present: PresentFiles, findings: Findings): vo
 }
 
 /** Without a list of files: what the manifest counts. */
-function count(run: Run, manifest: Manifest | undefined, present: PresentFiles, findings: Findings): void {
+async function count(
+  run: Run,
+  manifest: Manifest | undefined,
+  present: PresentFiles,
+  findings: Findings,
+): Promise<void> {
   const counts = new MeasurementCounts()
   for (const files of present.below('')) {
     run.progress.check()
+    await nextTurn()
     take(
       run,
       files.filter(({ path }) => path !== backupPaths.sidecar).map((file) => ({ ...file, mtimeNs: 0n })),

@@ -8,7 +8,9 @@ import type { Store } from '../stores/store.js'
 import { removeFiles } from './delete.js'
 import type { Surroundings } from './execution.js'
 import { PlaceLocks } from './place-locks.js'
+import { targetStoreName } from './run.js'
 import type { Target } from './targets.js'
+import { abortUploads } from './uploads.js'
 
 /** How long a tombstone stays, in ms: longer than any process stands still and is then let go on. */
 const tombstoneAge = 24 * 60 * 60 * 1000
@@ -40,7 +42,7 @@ export async function sweep(around: Surroundings, targets: readonly Target[], dr
       await locks.release()
     }
   }
-  swept.push(...(await sweepMovedAside(around, dryRun)), ...(await sweepState(around, dryRun)))
+  swept.push(...(await sweepMovedAside(around, dryRun)), ...(await sweepState(around, targets, dryRun)))
   for (const { place, path, why } of swept) around.log.info({ place, path, why }, dryRun ? 'would be swept' : 'swept')
   return swept
 }
@@ -137,16 +139,27 @@ async function sweepMovedAside({ journal, storage, settings }: Surroundings, dry
   return swept
 }
 
-/** What operations that have ended left in the state. */
-async function sweepState({ journal, settings }: Surroundings, dryRun: boolean): Promise<Swept[]> {
+/** What operations that have ended left in the state; uploads in parts that are on record there are removed before their record is. */
+async function sweepState(around: Surroundings, targets: readonly Target[], dryRun: boolean): Promise<Swept[]> {
+  const { journal, settings, log } = around
   const folder = `${settings.statePath}/operations`
   const names = await readdir(folder).catch(() => [])
   const swept: Swept[] = []
+  const storeOf = (name: string): Store => {
+    const target = targets.find((candidate) => targetStoreName(candidate.name) === name)
+    return target?.store ?? around.storage
+  }
   for (const name of names) {
     const entry = journal.operation(name)
     if (entry && (entry.resumable || entry.status.status === 'running')) continue
     swept.push({ place: folder, path: name, why: 'its operation has ended' })
-    if (!dryRun) await rm(`${folder}/${name}`, { recursive: true, force: true })
+    if (dryRun) continue
+    try {
+      await abortUploads(`${folder}/${name}/uploads.jsonl`, storeOf)
+      await rm(`${folder}/${name}`, { recursive: true, force: true })
+    } catch (error) {
+      log.warn({ operation_id: name, err: error }, 'its uploads in parts could not be removed yet')
+    }
   }
   return swept
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { proveFiles } from './copy-files.js'
@@ -58,6 +59,7 @@ async function readAll(run: Run, parquet: boolean, findings: Findings): Promise<
       findings.add(code === 'STORE_NOT_FOUND' ? 'missing' : 'damaged', { path, code, message })
     }
     last = page.at(-1)?.id ?? last
+    await nextTurn()
   }
 }
 

@@ -6,17 +6,21 @@ import { fileURLToPath } from 'node:url'
 import { query } from '../support/sql.js'
 import type { CompactorMessage } from './compactor.js'
 
-/** The service that is put to the test, and one over the same backups whose storage is empty. */
+type Json = Record<string, unknown>
+
+/** A request to a service's API below `/api/v1/backup`. @throws where it is refused */
+export type Call = (method: string, path: string, body?: Json) => Promise<Json>
+
 export interface CampaignServices {
-  /** Answers the status of the backup once it ended. */
-  backUp(): Promise<Record<string, unknown>>
-  /** Restores into `restored`. */
-  restore(backupId: string): Promise<Record<string, unknown>>
-  remove(backupId: string): Promise<void>
-  /** Storage roots of the two. */
+  /** The one that is put to the test, and its storage root. */
+  readonly source: Call
   readonly storage: string
+  /** One over the same backups, into whose storage they are restored. */
+  readonly empty: Call
   readonly restored: string
 }
+
+const dataOnly = { include_metadata: false, include_config: false }
 
 /** What became of one backup. */
 export interface CampaignResult {
@@ -30,7 +34,7 @@ export interface CampaignResult {
 }
 
 /**
- * Backs up again and again while another process merges, deletes and rewrites as Arc does; restores each backup into an empty root, and compares the rows of
+ * Backs up again and again while another process merges, deletes and rewrites as Arc does; verifies each backup, restores it into an empty root, and compares the rows of
  * each day partition, by SQL over the real files, with those that the source had from the start to the end of the backup.
  */
 export async function* compactionCampaign(
@@ -43,7 +47,7 @@ export async function* compactionCampaign(
     for (let number = 0; number < backups; number += 1) {
       const allowed = compactor.go()
       await sleep(20)
-      const status = await services.backUp()
+      const status = await ended(services.source, await services.source('POST', '', dataOnly))
       await compactor.rest()
       if (status.status !== 'completed') throw new Error(`backup ${number + 1} ended so: ${JSON.stringify(status)}`)
       yield await judge(services, status, allowed)
@@ -55,15 +59,18 @@ export async function* compactionCampaign(
 }
 
 async function judge(
-  { restore, remove, restored }: CampaignServices,
-  status: Record<string, unknown>,
+  { source, empty, restored }: CampaignServices,
+  status: Json,
   allowed: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<CampaignResult> {
   const id = String(status.backup_id)
+  const verify = await ended(source, await source('POST', `/${id}/verify`, { level: 'deep' }))
+  if (verify.verified !== 'deep') throw new Error(`the verify of ${id} ended so: ${JSON.stringify(verify)}`)
   rmSync(restored, { recursive: true, force: true })
-  const end = await restore(id)
-  if (end.outcome !== 'completed') throw new Error(`the restore of ${id} ended so: ${JSON.stringify(end)}`)
-  await remove(id)
+  const request = { backup_id: id, confirm: true, restore_metadata: false }
+  const restore = await ended(empty, await empty('POST', '/restore', request))
+  if (restore.outcome !== 'completed') throw new Error(`the restore of ${id} ended so: ${JSON.stringify(restore)}`)
+  await source('DELETE', `/${id}`)
   const found = await rowsOf(restored)
   const wrong: string[] = []
   for (const [partition, states] of allowed) {
@@ -78,6 +85,15 @@ async function judge(
     files: Number(status.total_files),
     rows: [...found.values()].reduce((sum, rows) => sum + Number(rows.split(' ')[0]), 0),
     wrong,
+  }
+}
+
+/** Waits for the end of what a service has begun. */
+async function ended(call: Call, { operation_id: id }: Json): Promise<Json> {
+  for (;;) {
+    const status = await call('GET', `/operations/${id}`)
+    if (status.status !== 'running') return status
+    await sleep(10)
   }
 }
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
-import { compactionCampaign } from '../campaigns/compaction.js'
-import { startTestService } from '../support/service.js'
+import { type Call, compactionCampaign } from '../campaigns/compaction.js'
+import { startTestService, type TestService } from '../support/service.js'
 
 // A few backups of the campaign `npm run compaction`.
 
@@ -19,11 +19,10 @@ t.test('while Arc merges, deletes and rewrites, each backup has the rows of one 
   const empty = await startTestService(t, { folder: `${folder}/empty`, empty: true })
   const campaign = compactionCampaign(
     {
+      source: callOf(source),
       storage: `${folder}/source/data`,
+      empty: callOf(empty),
       restored: `${folder}/empty/data`,
-      backUp: () => source.run('', { include_metadata: false, include_config: false }),
-      restore: (id) => empty.run('/restore', { backup_id: id, confirm: true, restore_metadata: false }),
-      remove: async (id) => void (await source.call('DELETE', `/${id}`)),
     },
     { backups: 5, seed: 26 },
   )
@@ -35,3 +34,11 @@ t.test('while Arc merges, deletes and rewrites, each backup has the rows of one 
   }
   t.ok(moved > 0, 'the source did move')
 })
+
+function callOf({ call }: TestService): Call {
+  return async (method, path, body) => {
+    const { status, text, json } = await call(method, path, body)
+    if (status >= 300) throw new Error(`${method} ${path} answered ${status}: ${text}`)
+    return json
+  }
+}

@@ -204,6 +204,23 @@ function writeTo(path: string): string {
   return path
 }
 
+t.test('a service that stops: the verify is over, and nobody takes it up', async (t) => {
+  const { service, call, id, backup, folder } = await scene(t)
+  truncateSync(writeTo(`${backup}/data/hole.bin`), 64 * 2 ** 30)
+  sealAnew(backup, ({ files }) => {
+    files.push({ path: 'hole.bin', size_bytes: 64 * 2 ** 30, sha256: '0'.repeat(64) })
+  })
+  const { json } = await call('POST', `/${id}/verify`)
+  await service.close()
+  const again = await startTestService(t, { folder })
+  t.match((await again.call('GET', `/operations/${json.operation_id}`)).json, {
+    outcome: 'interrupted',
+    resumable: false,
+    verified: null,
+  })
+  t.match(await again.call('POST', `/operations/${json.operation_id}/resume`), { status: 400 })
+})
+
 t.test('what is asked wrong', async (t) => {
   const { call, id } = await scene(t)
   for (const body of [{ level: 'deeper' }, { level: 1 }, { target: 7 }, [], 'full'])

@@ -71,6 +71,7 @@ t.test('files that vanish are no gap, files that come back readable are none eit
   t.equal(await runBackup(run, wholeBackup), 'completed')
   t.match(readManifest(readFileSync(`${target}/${run.backupId}/manifest.json`)), { total_files: 1, skipped_files: 0 })
   t.equal(run.tracker.totalFiles, 1)
+  t.equal(run.tracker.totalBytes, 'db/m/stays.parquet'.length)
 })
 
 t.test('a source that is gone as a whole ends the backup, whenever it goes', async (t) => {

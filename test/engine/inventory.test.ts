@@ -67,7 +67,8 @@ t.test('outcomes: what is done, what failed, and the lines of the sidecar', asyn
   )
   t.match(inventory.failureOf('STORE_NOT_FOUND'), { id: 2, path: 'c/0 é.parquet' })
   t.equal(inventory.failureOf('SOURCE_CHANGED'), undefined)
-  t.equal(inventory.forgetVanished(), 1)
+  t.same(inventory.forgetVanished(), { files: 1, bytes: 0 })
+  t.same(inventory.forgetVanished(), { files: 0, bytes: 0 })
   inventory.forgetFailures(1)
   t.same(
     inventory.failures(10).map(({ id }) => id),

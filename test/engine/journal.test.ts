@@ -43,6 +43,26 @@ t.test('operations outlive a restart; one that nobody ended was interrupted', as
   second.close()
 })
 
+t.test('a verify is on record, but it is not the status, and nobody resumes it', async (t) => {
+  const dir = t.testdir()
+  const journal = new Journal(`${dir}/journal.db`)
+  t.equal(journal.last(), null)
+  const verify = { ...begun('000000000002'), operation: 'verify' } as const
+  journal.begin({ status: verify, request: { level: 'full' }, caller: 'nightly' }, 'boot-1')
+  t.equal(journal.last(), null)
+  t.equal(lastOperation(dir), null)
+  journal.begin({ status: begun('000000000001'), request: {}, caller: 'nightly' }, 'boot-1')
+  journal.begin({ status: { ...verify, operationId: '000000000003' }, request: {}, caller: 'nightly' }, 'boot-1')
+  t.match(journal.last(), { operationId: '000000000001' })
+  t.match(lastOperation(dir), { operationId: '000000000001' })
+  t.match(journal.operations(1), [{ status: { operationId: '000000000003', status: 'running' } }])
+  journal.adoptAbandoned('2026-11-23T11:00:00Z')
+  t.match(journal.operation('000000000003'), { resumable: false, status: { outcome: 'interrupted' } })
+  t.match(journal.interrupted(), [{ status: { operationId: '000000000001' } }])
+  t.equal(journal.interrupted().length, 1)
+  journal.close()
+})
+
 t.test('pages, and only so many that have ended', async (t) => {
   const dir = t.testdir()
   const journal = new Journal(`${dir}/journal.db`, 100)

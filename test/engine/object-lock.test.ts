@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Held } from '../../src/engine/file-lock.js'
+import { Held, type Holder } from '../../src/engine/file-lock.js'
 import { lockByObject, lockObject, probeConditions } from '../../src/engine/object-lock.js'
 import { openStore } from '../../src/stores/open.js'
 import type { Store } from '../../src/stores/store.js'
@@ -20,13 +20,16 @@ const never = (): void => {
   throw new Error('the lock was lost')
 }
 
+const lock = (store: Store, holder: Holder, ttlMs: number, onLost = never, instance = 'one') =>
+  lockByObject(store, { holder, instance, ttlMs, onLost })
+
 for (const [kind, open] of Object.entries(places)) {
   t.test(`${kind}: of any number at once one gets it, the others learn who`, async (t) => {
     const store = await open()
     t.teardown(() => store.close())
     await probeConditions(store)
     for (let round = 0; round < 5; round += 1) {
-      const takings = Array.from({ length: 8 }, (_, index) => lockByObject(store, holderOf(`${index}`), 60_000, never))
+      const takings = Array.from({ length: 8 }, (_, index) => lock(store, holderOf(`${index}`), 60_000))
       const results = await Promise.allSettled(takings)
       const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
       t.equal(won.length, 1)
@@ -47,17 +50,17 @@ for (const [kind, open] of Object.entries(places)) {
   t.test(`${kind}: it is renewed while it is held, and taken over once it is stale, by one of many`, async (t) => {
     const store = await open()
     t.teardown(() => store.close())
-    const kept = await lockByObject(store, holderOf('kept'), 3000, never)
+    const kept = await lock(store, holderOf('kept'), 3000)
     await sleep(4500)
-    await t.rejects(lockByObject(store, holderOf('other'), 3000, never), new Held(holderOf('kept')))
+    await t.rejects(lock(store, holderOf('other'), 3000), new Held(holderOf('kept')))
     await kept.release()
 
     let lost = 0
-    const paused = await lockByObject(pausable(store), holderOf('paused'), 3000, () => {
+    const paused = await lock(pausable(store), holderOf('paused'), 3000, () => {
       lost += 1
     })
     await sleep(5000)
-    const takings = Array.from({ length: 8 }, (_, index) => lockByObject(store, holderOf(`${index}`), 3000, never))
+    const takings = Array.from({ length: 8 }, (_, index) => lock(store, holderOf(`${index}`), 3000))
     const won = (await Promise.allSettled(takings)).flatMap((result) =>
       result.status === 'fulfilled' ? [result.value] : [],
     )
@@ -66,11 +69,22 @@ for (const [kind, open] of Object.entries(places)) {
     t.equal(lost, 1, 'told once')
     await paused.release()
     await t.rejects(
-      lockByObject(store, holderOf('late'), 3000, never),
+      lock(store, holderOf('late'), 3000),
       { message: 'the lock is held' },
       'who lost it does not give it back',
     )
     await won[0]?.release()
+  })
+
+  t.test(`${kind}: what an earlier process of the same instance left is no obstacle`, async (t) => {
+    const store = await open()
+    t.teardown(() => store.close())
+    const text = { holder: holderOf('old'), instance: 'one', nonce: 'x', free: false, turn: 1 }
+    await store.writeSmall?.(lockObject, Buffer.from(JSON.stringify(text)))
+    await t.rejects(lock(store, holderOf('other'), 60_000, never, 'two'), { message: 'the lock is held' })
+    const own = await lock(store, holderOf('new'), 60_000)
+    await t.rejects(lock(store, holderOf('again'), 60_000), { message: 'the lock is held' }, 'but not what it holds')
+    await own.release()
   })
 
   t.test(`${kind}: a store that ignores conditions is found out`, async (t) => {

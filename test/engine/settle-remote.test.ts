@@ -94,6 +94,23 @@ for (const [name, makeSource, makeTarget] of [
   })
 }
 
+t.test('a partition that is gone as a whole, and is the only one that moved', async (t) => {
+  for (const make of [onMinio, onAzurite]) {
+    const [source, target] = [await make(), await onMinio()]
+    const [stays, goes] = ['db/m/2026/01/02/03/stays.parquet', 'db/m/2026/01/03/00/goes.parquet']
+    for (const path of [stays, goes]) await source.place.put(path, Buffer.from(path))
+    const run = await openRun(t, source.config, target.config, async (time) => {
+      if (time === 2) await source.place.remove(goes)
+    })
+    t.equal(await runBackup(run, wholeBackup), 'completed')
+    t.same(
+      Object.keys(await target.place.tree()).filter((path) => path.endsWith('.parquet')),
+      [`${run.backupId}/data/${stays}`],
+    )
+    t.match(run.tracker.settled, { passes: 2, replacedFiles: 1 })
+  }
+})
+
 t.test('a source without partitions, state files or anything at all', async (t) => {
   for (const make of [onMinio, onAzurite]) {
     const [source, target] = [await make(), await onMinio()]

@@ -49,6 +49,13 @@ t.test('a sound one', async (t) => {
   t.equal(status.processedBytes, status.totalBytes)
 })
 
+t.test('a file of another size: a look at names and sizes is enough', async (t) => {
+  const { scene, id, backup } = await backUp(t)
+  writeFileSync(`${backup}/data/${paths[1]}`, 'longer than it was when it was backed up')
+  const message = `it has 40 bytes, ${paths[1]?.length} were expected`
+  t.match((await verify(scene, id, 'quick')).findings, [{ flaw: 'damaged', path: `data/${paths[1]}`, message }])
+})
+
 t.test('an own marker beside the manifest is no finding', async (t) => {
   const { scene, id, backup } = await backUp(t)
   writeFileSync(`${backup}/.arc-backup.json`, '{}')

@@ -4,6 +4,7 @@ import {
   assertSafePath,
   classify,
   databaseOf,
+  dataPartitionOf,
   dayPartitionOf,
   isExcludedFolder,
   measurementOf,
@@ -145,6 +146,15 @@ t.test('the day partition and the time of a file', async (t) => {
   ]
   for (const [path, partition, time] of cases) {
     t.same([dayPartitionOf(path), partitionTimeOf(path)], [partition, time], path)
+  }
+})
+
+t.test('what is kept for all databases together is in no partition of data', async (t) => {
+  for (const path of [hour, day, 'x.parquet']) t.equal(dataPartitionOf(path), dayPartitionOf(path))
+  for (const folder of ['_schema', '_compaction_state']) {
+    const path = `${folder}/metrics/2026/01/02/x.parquet`
+    t.ok(dayPartitionOf(path))
+    t.equal(dataPartitionOf(path), null)
   }
 })
 

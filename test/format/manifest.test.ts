@@ -30,6 +30,9 @@ const full: Manifest = {
   skipped_sample: ['metrics/cpu/x.parquet'],
   auxiliary_files: 1,
   compaction_state_files: 4,
+  settled_passes: 2,
+  replaced_files: 31,
+  consumed_inputs_skipped: 7,
   scope: ['übung <&> \u2028'],
   warnings: ['a cold tier is active'],
   metadata_files: ['arc', 'retention'],
@@ -90,13 +93,17 @@ t.test('keys: those of Arc in its order, then ours; what says nothing is left ou
     'skipped_sample',
     'auxiliary_files',
     'compaction_state_files',
+    'settled_passes',
+    'replaced_files',
+    'consumed_inputs_skipped',
     'scope',
     'warnings',
     'metadata_files',
     'sidecar',
     'checksum',
   ])
-  const { sidecar: _, ...arcLike } = empty
+  const { sidecar, settled_passes, replaced_files, consumed_inputs_skipped, ...arcLike } = empty
+  t.ok(sidecar && settled_passes && replaced_files && consumed_inputs_skipped)
   const text = serializeManifest(arcLike)
   t.same(Object.keys(JSON.parse(text)), [
     'version',

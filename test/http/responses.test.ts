@@ -56,6 +56,12 @@ t.test('a restore says what it left as it was', async (t) => {
   t.notOk('missing_sample' in body)
 })
 
+t.test('a backup says how it followed its source', async (t) => {
+  const settled = { passes: 2, replacedFiles: 31, consumedInputs: 7 }
+  const body = statusBody({ ...running, settled })
+  t.match(body, { settled_passes: 2, replaced_files: 31, consumed_inputs_skipped: 7 })
+})
+
 t.test('nothing ran yet', async (t) => t.same(statusBody(null), { status: 'idle' }))
 
 t.test('durations as Go prints them', async (t) => {

@@ -3,12 +3,22 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { S3StoreConfig } from '../../src/stores/open.js'
 import type { Minio } from './minio.js'
 
-/** Credentials for an hour with some rights only, on everything: STS AssumeRole with a policy of its own. */
-export async function assumeRole(
+export interface Statement {
+  readonly Effect: 'Allow'
+  readonly Action: readonly string[]
+  readonly Resource: readonly string[]
+}
+
+/** Credentials for an hour with some rights only, on everything. */
+export function assumeRole(minio: Minio, actions: readonly string[]) {
+  return assumePolicy(minio, [{ Effect: 'Allow', Action: actions, Resource: ['arn:aws:s3:::*'] }])
+}
+
+/** Credentials for an hour with the rights of a policy: STS AssumeRole. */
+export async function assumePolicy(
   { endpoint, credentials }: Minio,
-  actions: readonly string[],
+  Statement: readonly Statement[],
 ): Promise<NonNullable<S3StoreConfig['credentials']>> {
-  const Statement = [{ Effect: 'Allow', Action: actions, Resource: ['arn:aws:s3:::*'] }]
   const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
   const body = new URLSearchParams({ Action: 'AssumeRole', Version: '2011-06-15', Policy }).toString()
   const { host, hostname } = new URL(endpoint)
