@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 import type { LoopDelay } from './loop-delay.js'
 
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+/** Inside the service: it does not outlive the bench, however that one ends. */
+const endWithParent =
+  'data:text/javascript,process.on("disconnect",()=>process.exit());if(process.channel)process.channel.unref()'
 const watcher = new URL('./loop-delay.js', import.meta.url).href
 
 /** The service as its own process. */
@@ -25,6 +28,8 @@ export async function startServiceProcess(config: string, options: { watched?: t
   const child = spawn(
     process.execPath,
     [
+      '--import',
+      endWithParent,
       ...(options.watched ? ['--import', watcher] : []),
       '--enable-source-maps',
       '--max-semi-space-size=4',
