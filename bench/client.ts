@@ -45,20 +45,14 @@ export class Client {
     }
   }
 
-  /**
-   * Polls until nothing runs, showing each status to `onStatus`: each `period` ms, and less often as time goes by, for each look costs both sides a
-   * millisecond.
-   *
-   * @throws when the operation did not complete
-   */
+  /** Polls until nothing runs, showing each status to `onStatus`. @throws when the operation did not complete */
   async waitForEnd(period: number, onStatus: (status: Json) => void = () => {}): Promise<Json> {
-    const began = performance.now()
     for (;;) {
       const status = await this.call('GET', '/status')
       if (status.status === 'completed') return status
       if (status.status !== 'running') throw new Error(`the operation failed: ${JSON.stringify(status)}`)
       onStatus(status)
-      await sleep(Math.max(period, (performance.now() - began) / 100))
+      await sleep(period)
     }
   }
 }

@@ -18,6 +18,8 @@ export type Report = Readonly<Record<string, KindReport>>
 export interface KindReport {
   /** Ms, from when each request was due. */
   readonly latencies: number[]
+  /** How much of that had gone by when it left: this process had no core. */
+  readonly late: number[]
   /** How often each status came; a system error's code where no answer came. */
   readonly answers: Record<string, number>
   /** The first answers that were wrong. */
@@ -52,8 +54,9 @@ function run({ url, clients, perSecond, ...subject }: Load): () => Promise<Repor
       const [wanted, agent] = [requests[sent % requests.length], agents[sent % clients]]
       sent += 1
       if (!wanted || !agent) continue
-      const own = report[wanted.kind] ?? { latencies: [], answers: {}, flaws: [], wrong: 0 }
+      const own = report[wanted.kind] ?? { latencies: [], late: [], answers: {}, flaws: [], wrong: 0 }
       report[wanted.kind] = own
+      own.late.push(performance.now() - due)
       const asked = ask(url, wanted, agent, due, own).finally(() => underWay.delete(asked))
       underWay.add(asked)
     }

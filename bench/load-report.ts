@@ -26,6 +26,11 @@ const goal = { statusP99: 25, loss: 0.25 }
 export function reportLoad({ reports, delays, pairs, bytes }: Load): void {
   const kinds = merge(reports)
   showAnswers(kinds)
+  const late = [...kinds.values()].flatMap((kind) => kind.late)
+  const own = [0.5, 0.99, 1].map((share) => percentile(late, share).toFixed(1))
+  console.log(
+    `of that before a request left, for want of a core: p50 ${own[0]} ms, p99 ${own[1]} ms, longest ${own[2]} ms`,
+  )
   const worst = (pick: (delay: LoopDelay) => number): string => Math.max(...delays.map(pick)).toFixed(1)
   const [p50, p99, max] = [worst((delay) => delay.p50), worst((delay) => delay.p99), worst((delay) => delay.max)]
   const [busy, waited] = [worst((delay) => delay.busy), worst((delay) => delay.waited * 100)]
@@ -48,10 +53,11 @@ lost to the clients ${losses.map((loss) => `${(loss * 100).toFixed(0)} %`).join(
 function merge(reports: readonly Report[]): Map<string, KindReport> {
   const kinds = new Map<string, KindReport>()
   for (const [kind, report] of reports.flatMap((all) => Object.entries(all))) {
-    const sum = kinds.get(kind) ?? { latencies: [], answers: {}, flaws: [], wrong: 0 }
+    const sum = kinds.get(kind) ?? { latencies: [], late: [], answers: {}, flaws: [], wrong: 0 }
     kinds.set(kind, sum)
     // Not by push(...all): there are more than a call takes.
     for (const latency of report.latencies) sum.latencies.push(latency)
+    for (const late of report.late) sum.late.push(late)
     for (const [answer, times] of Object.entries(report.answers))
       sum.answers[answer] = (sum.answers[answer] ?? 0) + times
     sum.flaws.push(...report.flaws)

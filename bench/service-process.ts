@@ -1,17 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+import { on, once } from 'node:events'
+import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 import type { LoopDelay } from './loop-delay.js'
 
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+/** Inside the service: it does not outlive the bench, however that one ends. */
+const endWithParent =
+  'data:text/javascript,process.on("disconnect",()=>process.exit());if(process.channel)process.channel.unref()'
 const watcher = new URL('./loop-delay.js', import.meta.url).href
 
 /** The service as its own process. */
 export interface ServiceProcess {
   readonly pid: number
   readonly url: string
+  /** Resolves when an operation has ended, as its log says: asking for the status again and again would be paid by what is measured. */
+  operationEnd(): Promise<void>
   /** Of its main thread, since the last call; only where it was started to be watched, which costs a hundredth of a core. */
   loopDelay(): Promise<LoopDelay>
   /** Asks it to end, and waits for that. */
@@ -23,6 +28,8 @@ export async function startServiceProcess(config: string, options: { watched?: t
   const child = spawn(
     process.execPath,
     [
+      '--import',
+      endWithParent,
       ...(options.watched ? ['--import', watcher] : []),
       '--enable-source-maps',
       '--max-semi-space-size=4',
@@ -38,7 +45,15 @@ export async function startServiceProcess(config: string, options: { watched?: t
   )
   const { pid } = child
   if (pid === undefined) throw new Error('the service could not be started')
-  const url = await listening(child)
+  if (!child.stdout) throw new Error('the service has no standard output')
+  const lines = createInterface(child.stdout)
+  const url = await listening(child, lines)
+  const operationEnd = async (): Promise<void> => {
+    for await (const [line] of on(lines, 'line', { close: ['close'] })) {
+      if (/"(backup|restore) ended"/.test(String(line))) return
+    }
+    throw new Error('the service ended in the middle of an operation')
+  }
   const loopDelay = async (): Promise<LoopDelay> => {
     const answer = once(child, 'message') as Promise<[LoopDelay]>
     child.send('delay')
@@ -50,21 +65,18 @@ export async function startServiceProcess(config: string, options: { watched?: t
     child.kill('SIGTERM')
     await ended
   }
-  return { pid, url, loopDelay, stop }
+  return { pid, url, operationEnd, loopDelay, stop }
 }
 
-async function listening(child: ChildProcess): Promise<string> {
+async function listening(child: ChildProcess, lines: Interface): Promise<string> {
   let said = ''
   child.stderr?.on('data', (text: Buffer) => {
     said += text
   })
-  if (!child.stdout) throw new Error('the service has no standard output')
-  for await (const line of createInterface(child.stdout)) {
+  for await (const [line] of on(lines, 'line', { close: ['close'] })) {
     said += `${line}\n`
-    const found = /"url":"([^"]+)"/.exec(line)
-    if (!found?.[1]) continue
-    child.stdout.resume()
-    return found[1]
+    const found = /"url":"([^"]+)"/.exec(String(line))
+    if (found?.[1]) return found[1]
   }
   throw new Error(`the service did not start:\n${said}`)
 }

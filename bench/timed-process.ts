@@ -25,13 +25,19 @@ export async function runTimed(
   const shell = spawn('bash', ['-c', script, 'timed', program, ...args], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own, so that the program can be ended with the shell.
+    detached: true,
   })
+  const { pid = 0 } = shell
+  const end = (): boolean => process.kill(-pid, 'SIGKILL')
+  process.once('exit', end)
   let memory = 0
   const look = setInterval(() => {
-    memory = Math.max(memory, peakOfChild(shell.pid ?? 0))
+    memory = Math.max(memory, peakOfChild(pid))
   }, 20)
   const [said, [code]] = await Promise.all([text(shell.stderr), once(shell, 'close') as Promise<[number | null]>])
   clearInterval(look)
+  process.off('exit', end)
   const wall = (performance.now() - began) / 1000
   if (code !== 0) throw new Error(`${program} failed: ${said}`)
   const times = said.trim().split('\n').at(-1)?.split(' ').map(Number) ?? []

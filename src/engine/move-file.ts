@@ -3,6 +3,7 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
+import { giveBack } from '../stores/blocks.js'
 import { retry } from '../stores/retry.js'
 import { type Copied, type CopyOptions, type Store, smallFile, type Upload } from '../stores/store.js'
 import type { BatchProgress, Progress } from './progress.js'
@@ -86,8 +87,11 @@ async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
   if (options.sha256 !== undefined && sha256 !== options.sha256)
     throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256)
   await to.writeSmall(target, bytes, { ...options, sha256, bulk: true })
-  options.onBytes?.(bytes.length)
-  return { size: bytes.length, sha256, sourceMtimeNs: mtimeNs, ...(etag !== undefined && { sourceEtag: etag }) }
+  const { length } = bytes
+  // Not after a failure: the socket of a request that was broken off may still hold them.
+  giveBack(bytes)
+  options.onBytes?.(length)
+  return { size: length, sha256, sourceMtimeNs: mtimeNs, ...(etag !== undefined && { sourceEtag: etag }) }
 }
 
 /**

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { PipelineResponse } from '@azure/core-rest-pipeline'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import { azureFailure, type Place } from './azure-failure.js'
+import { lend } from './blocks.js'
 import { quote } from './path.js'
 
 const highWaterMark = 1 << 18
@@ -53,10 +54,17 @@ export async function* receive(
 
 /** All bytes of an answer. */
 export async function readWhole(response: PipelineResponse, place: Place, stallMs: number): Promise<Buffer> {
+  const expected = Number(response.headers.get('content-length') ?? Number.NaN)
   const parts: Buffer[] = []
   for await (const part of receive(response, place, stallMs)) parts.push(part)
   const [only] = parts
-  return parts.length === 1 && only ? only : Buffer.concat(parts)
+  // Most are small and come in one piece.
+  if (parts.length === 1 && only) return only
+  if (Number.isNaN(expected)) return Buffer.concat(parts)
+  const whole = lend(expected)
+  let filled = 0
+  for (const part of parts) filled += part.copy(whole, filled)
+  return whole
 }
 
 function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {

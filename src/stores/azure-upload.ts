@@ -4,6 +4,7 @@ import type { PipelineResponse } from '@azure/core-rest-pipeline'
 import { isServiceError, ServiceError } from '../errors.js'
 import type { AzureClient } from './azure-client.js'
 import { azureFailure } from './azure-failure.js'
+import { giveBack } from './blocks.js'
 import { quote } from './path.js'
 import { smallFile, type WriteOptions } from './store.js'
 
@@ -64,6 +65,7 @@ export async function putStream(
         taken += bytes
         filled += bytes
       }
+      giveBack(chunk)
     }
     const sha256 = options.sha256 ?? options.sha256AtEnd?.()
     const known = { ...options, ...(sha256 !== undefined && { sha256 }) }

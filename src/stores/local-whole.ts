@@ -2,6 +2,7 @@ import { closeSync, fstatSync, fsync, linkSync, open, readSync, renameSync } fro
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { ServiceError } from '../errors.js'
+import { lend } from './blocks.js'
 import {
   changed,
   finish,
@@ -31,7 +32,7 @@ export function readLocalFile(from: LocalPath): Content {
     }
     if (before.size > smallFile) throw changed(from)
     const size = Number(before.size)
-    const buffer = Buffer.allocUnsafe(size + 1)
+    const buffer = lend(size + 1)
     let bytes = 0
     for (let count = -1; count !== 0 && bytes <= size; bytes += count) count = read(source, buffer, bytes, from)
     const after = fstatSync(source, { bigint: true })

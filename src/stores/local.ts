@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process'
 import { lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { open, rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
 import { listFolders, listLevel } from './local-list.js'
+import { streamFile } from './local-read.js'
 import { readLocalFile, writeLocalFile } from './local-whole.js'
 import { checkPath } from './path.js'
 import type {
@@ -58,8 +59,7 @@ export class LocalStore implements Store {
     await this.stat(path)
     try {
       const file = await open(this.#full(path), 'r')
-      const stream = file.createReadStream({ start: options.start ?? 0, highWaterMark: 1 << 18 })
-      return Readable.from(this.#translate(stream, path), { objectMode: false, highWaterMark: 1 << 18 })
+      return streamFile(file, options.start ?? 0, (error) => localFailure(error, 'read', path, this.url))
     } catch (error) {
       throw localFailure(error, 'read', path, this.url)
     }
@@ -169,14 +169,6 @@ export class LocalStore implements Store {
       return action()
     } catch (error) {
       throw localFailure(error, verb, path, this.url)
-    }
-  }
-
-  async *#translate(stream: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
-    try {
-      yield* stream
-    } catch (error) {
-      throw localFailure(error, 'read', path, this.url)
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
+import { lend } from './blocks.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { type Content, smallFile } from './store.js'
@@ -40,7 +41,7 @@ export async function readWhole(bucket: S3Bucket, path: string, response: Incomi
     response.destroy()
     throw grown(bucket, path)
   }
-  const bytes = Buffer.allocUnsafe(expected ?? smallFile)
+  const bytes = lend(expected ?? smallFile)
   let received = 0
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {

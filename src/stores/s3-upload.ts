@@ -9,6 +9,7 @@ import {
   type CreateMultipartUploadCommandInput,
 } from '@aws-sdk/client-s3'
 import { isServiceError, ServiceError } from '../errors.js'
+import { giveBack } from './blocks.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { serviceCode } from './s3-failure.js'
@@ -132,6 +133,7 @@ export class PartsUpload {
         filled = 0
         sum = 0
       }
+      giveBack(chunk)
     }
     if (buffer || this.#parts.length === 0) {
       this.#launch(buffer ?? Buffer.alloc(0), filled, sum, source)
