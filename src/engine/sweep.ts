@@ -14,6 +14,8 @@ import { abortUploads } from './uploads.js'
 
 /** How long a tombstone stays, in ms: longer than any process stands still and is then let go on. */
 const tombstoneAge = 24 * 60 * 60 * 1000
+/** What local disk calls a file until it is whole. */
+const temporaryName = /\/\.arc-backup-\d+-[0-9a-f]+\.part$/
 /** Larger things are no marker and no tombstone (bytes). */
 const small = 64 << 10
 
@@ -33,8 +35,13 @@ export async function sweep(around: Surroundings, targets: readonly Target[], dr
   for (const target of targets) {
     const locks = new PlaceLocks(around, () => {})
     try {
-      if (!dryRun) await locks.take(target, 'sweep', 'sweep')
-      swept.push(...(await sweepTarget(around, target, dryRun)))
+      // Looking needs no lock: at most starts there is nothing to sweep, and nobody is to be kept waiting for that.
+      let found = await sweepTarget(around, target, true)
+      if (found.length > 0 && !dryRun) {
+        await locks.take(target, 'sweep', 'sweep')
+        found = await sweepTarget(around, target, false)
+      }
+      swept.push(...found)
     } catch (error) {
       // The next sweep finds it again.
       around.log.warn({ target: target.name, err: error }, 'target left out of the sweep')
@@ -55,6 +62,11 @@ async function sweepTarget(around: Surroundings, target: Target, dryRun: boolean
     const marker = await markerOf(store, id)
     const manifest = await readSmall(store, `${id}/${backupPaths.manifest}`)
     const buried = manifest === 'large' || manifest === null ? null : readTombstone(manifest)
+    const parts = manifest !== null && buried === null ? await unfinishedIn(store, id) : []
+    if (parts.length > 0) {
+      swept.push(...parts.map((path) => ({ place, path, why: 'a file in the making that was left' })))
+      if (!dryRun) await store.remove(parts)
+    }
     if (!marker) {
       if (buried === null || Date.now() - buried < tombstoneAge) continue
       swept.push({ place, path: `${id}/`, why: 'the tombstone of a backup that was swept a day ago' })
@@ -99,6 +111,15 @@ async function foldersOf(store: Store): Promise<string[]> {
   } catch (error) {
     if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
   }
+  return found
+}
+
+/** A marker or a manifest whose writer was killed before it got its name; who holds the lock of the target knows that nobody writes it any more. */
+async function unfinishedIn(store: Store, id: string): Promise<string[]> {
+  if (!store.rename) return []
+  const found: string[] = []
+  for await (const { path, folder } of store.list(id, { depth: 1 }))
+    if (!folder && temporaryName.test(path)) found.push(path)
   return found
 }
 

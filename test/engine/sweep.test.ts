@@ -69,6 +69,7 @@ t.test('only what is provably ours and nobody works on', async (t) => {
   mkdirSync(`${target}/${whole}`)
   writeFileSync(`${target}/${whole}/manifest.json`, '{"backup_id": "x"}')
   writeFileSync(`${target}/${whole}/.arc-backup.json`, marker(done))
+  writeFileSync(`${target}/${whole}/.arc-backup-4711-37d1637a80444bb6.part`, 'the marker of a delete that was killed')
   mkdirSync(`${target}/not-a-backup`)
   writeFileSync(`${target}/not-a-backup/.arc-backup.json`, marker(done))
   mkdirSync(`${settings.statePath}/operations/${done}`, { recursive: true })
