@@ -90,6 +90,8 @@ export interface OperationStatus {
   readonly skippedFiles: number
   readonly totalBytes: number
   readonly processedBytes: number
+  /** Of the processed files, those that a store copied by itself: their bytes did not go through here. */
+  readonly serverSideFiles: number
   /** Mean of the last seconds while running, of the whole operation afterwards. */
   readonly bytesPerSecond: number
   /** Null while the total is not known yet. */

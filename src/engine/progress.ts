@@ -1,6 +1,6 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
 
-const counters = ['files', 'bytes'] as const
+const counters = ['files', 'bytes', 'serverSide'] as const
 type Counter = (typeof counters)[number]
 const counterBytes = counters.length * BigInt64Array.BYTES_PER_ELEMENT
 
@@ -17,7 +17,7 @@ const reasons = Object.keys(stops) as StopReason[]
 
 /**
  * The counters of one operation, shared by every thread: workers add, whoever wants to know reads. No messages, no timers.
- * `files` and `bytes` (moved so far) only; totals and outcomes are the engine's.
+ * `files` and `bytes` (moved so far), and how many of the files a store copied by itself, only; totals and outcomes are the engine's.
  */
 export class Progress {
   /** Goes to the worker threads with each task. */
@@ -63,6 +63,7 @@ export class BatchProgress {
   readonly #progress: Progress
   #files = 0
   #bytes = 0
+  #serverSide = 0
 
   constructor(progress: Progress) {
     this.#progress = progress
@@ -73,13 +74,16 @@ export class BatchProgress {
     if (this.#bytes >= flushAt) this.flush()
   }
 
-  addFile(): void {
+  addFile(serverSide = false): void {
     this.#files += 1
+    if (serverSide) this.#serverSide += 1
   }
 
   flush(): void {
     if (this.#files !== 0) this.#progress.add('files', this.#files)
     if (this.#bytes !== 0) this.#progress.add('bytes', this.#bytes)
+    if (this.#serverSide !== 0) this.#progress.add('serverSide', this.#serverSide)
+    this.#serverSide = 0
     this.#files = 0
     this.#bytes = 0
   }

@@ -93,6 +93,7 @@ export class Tracker {
       skippedFiles: this.skippedFiles,
       totalBytes: this.totalBytes,
       processedBytes: bytes,
+      serverSideFiles: this.#progress.read('serverSide'),
       bytesPerSecond: rate,
       etaSeconds: this.#eta(bytes, rate),
       startedAt: this.#startedAt,

@@ -139,7 +139,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
     const copied = await moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
-    counted.addFile()
+    counted.addFile(copied.serverSide)
     report?.add(file.path, copied)
     last = copied
   })

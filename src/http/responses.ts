@@ -14,6 +14,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     skipped_files: status.skippedFiles,
     total_bytes: status.totalBytes,
     processed_bytes: status.processedBytes,
+    ...(status.serverSideFiles > 0 && { server_side_files: status.serverSideFiles }),
     started_at: status.startedAt,
     ...(status.completedAt !== null && { completed_at: status.completedAt }),
     ...(status.error !== null && { error: status.error }),

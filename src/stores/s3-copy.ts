@@ -67,7 +67,6 @@ async function copy(
           CopySource: `${from.bucket.config.bucket}/${encodeKey(from.bucket.key(from.path))}`,
           CopySourceIfMatch: etag,
           ChecksumAlgorithm: 'SHA256',
-          ...(options.direct && { IfNoneMatch: '*' }),
           ...(sha256 !== undefined && { MetadataDirective: 'REPLACE', Metadata: { sha256 } }),
           ...settings,
         }),

@@ -34,6 +34,7 @@ export const running: OperationStatus = {
   skippedFiles: 0,
   totalBytes: 83766,
   processedBytes: 4000,
+  serverSideFiles: 0,
   bytesPerSecond: 1000,
   etaSeconds: null,
   startedAt: '2026-11-23T10:30:45.583188582Z',
