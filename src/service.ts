@@ -21,7 +21,7 @@ import { version } from './version.js'
 
 /**
  * Files in flight in one thread where an end is not on this machine. 2,000 small ones each way with 20 ms added to each request and two threads (`npm run bench --
- * distance`): 11 s with 4, 6 to 7 s with 8, 4 to 6 s with 16; no less with 32, which takes 30 MiB more.
+ * distance`): 11 s with 4, 6 to 7 s with 8, 4 to 6 s with 16; no less with 32, which takes 30 MiB more (one run each, on a busy machine).
  */
 const defaultTransfers = 16
 

@@ -25,8 +25,8 @@ export interface PoolOptions {
 }
 
 /**
- * How far threads that move bytes stand back, in steps of `nice`, for whoever answers: the API's own thread, Arc, a store's server on this machine. Where all competed
- * for two cores, the median `GET /status` took 160 to 210 ms without this and 4 to 45 with it; an idle machine gives the threads all it has.
+ * How far threads that move bytes stand back, in steps of `nice`, for whoever answers: the API's own thread, Arc, a store's server on this machine. On a machine
+ * with far more to do than its two cores could, the median `GET /status` took 160 to 210 ms without this and 4 to 45 with it; an idle machine gives the threads all it has.
  */
 const stepsBack = 10
 

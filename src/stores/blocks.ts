@@ -9,8 +9,8 @@ const kept = new Map<number, Buffer[]>()
 let bytesKept = 0
 
 /**
- * A buffer to read into, of so many bytes. Its memory is not on V8's heap: with a fresh one for each read, V8 collects all garbage 70 times a GiB only to
- * be rid of them, a third of the CPU time of a large upload.
+ * A buffer to read into, of so many bytes. Its memory is not on V8's heap: with a fresh one for each read, V8 collected garbage 70 times a GiB to be
+ * rid of them, and a large upload to S3 took 2.4 s of CPU a GiB instead of 1.65.
  */
 export function lend(size: number): Buffer {
   if (size < shortest) return Buffer.allocUnsafe(size)
