@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
@@ -17,6 +16,7 @@ import { type Run, storeNames } from './run.js'
 import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
+import { writeText } from './write-text.js'
 
 /** Failures looked at again at once. */
 const perPage = 256
@@ -160,9 +160,7 @@ async function seal(
   }
   await run.confirmLocks()
   run.progress.check()
-  const text = Buffer.from(serializeManifest(manifest))
-  await run.target.write(`${run.backupId}/${backupPaths.manifest}`, Readable.from([text]), {
-    size: text.length,
+  await writeText(run.target, `${run.backupId}/${backupPaths.manifest}`, serializeManifest(manifest), {
     ifAbsent: true,
   })
 }

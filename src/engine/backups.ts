@@ -6,6 +6,7 @@ import { backupPaths } from '../format/layout.js'
 import { type Manifest, readManifest } from '../format/manifest.js'
 import { readTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
+import { persist } from './write-text.js'
 
 /** A manifest is read whole, so its size is bounded. */
 const largestManifest = 64 << 20
@@ -33,9 +34,11 @@ export async function findManifest(target: Store, id: string): Promise<FoundMani
         `cannot read ${path} at ${target.url}: ${size} bytes are more than a manifest has`,
       )
     }
-    const parts: Buffer[] = []
-    for await (const part of await target.read(path)) parts.push(part as Buffer)
-    const content = Buffer.concat(parts)
+    const content = await persist(target, async () => {
+      const parts: Buffer[] = []
+      for await (const part of await target.read(path)) parts.push(part as Buffer)
+      return Buffer.concat(parts)
+    })
     if (readTombstone(content) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
     const manifest = readManifest(content)
     if (manifest.backup_id === id) return { manifest, sha256: hash('sha256', content, 'hex') }

@@ -12,6 +12,7 @@ import { Inspection } from './precheck.js'
 import type { Run } from './run.js'
 import { allocated, type Need } from './space.js'
 import { sampleSize } from './tracker.js'
+import { persist } from './write-text.js'
 
 const batchSize = 256
 
@@ -67,7 +68,7 @@ async function readSidecar(
   const path = `${run.backupId}/${backupPaths.sidecar}`
   const damaged = (why: string): ServiceError =>
     new ServiceError('MANIFEST_INVALID', `cannot restore from ${path} at ${run.target.url}: ${why}`)
-  const source = await run.target.read(path).catch((error: unknown) => {
+  const source = await persist(run.target, () => run.target.read(path)).catch((error: unknown) => {
     throw isServiceError(error, 'STORE_NOT_FOUND') ? damaged('the file is missing') : error
   })
   async function* hashed(): AsyncGenerator<Buffer> {

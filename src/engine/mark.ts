@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { Readable } from 'node:stream'
 import { backupPaths } from '../format/layout.js'
 import { type Marker, serializeMarker } from '../format/marker.js'
 import type { Store } from '../stores/store.js'
 import type { Run } from './run.js'
+import { writeText } from './write-text.js'
 
 /** Says whose the folder of a backup is, before anything else of it is written. */
 export async function markBackup(run: Run, kind: Marker['kind']): Promise<void> {
@@ -17,8 +17,7 @@ export async function markBackup(run: Run, kind: Marker['kind']): Promise<void> 
 }
 
 export async function writeMarker(target: Store, backupId: string, marker: Marker): Promise<void> {
-  const text = Buffer.from(serializeMarker(marker))
-  await target.write(`${backupId}/${backupPaths.marker}`, Readable.from([text]), { size: text.length })
+  await writeText(target, `${backupId}/${backupPaths.marker}`, serializeMarker(marker))
 }
 
 /** After the commit. One that stays does no harm: the next sweep removes it. */

@@ -1,6 +1,8 @@
+import { closeSync, openSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { isServiceError, ServiceError } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
+import { localFailure } from '../stores/local-failure.js'
 import type { Store } from '../stores/store.js'
 import { Held, lockFile } from './file-lock.js'
 import { lockByObject, probeConditions } from './object-lock.js'
@@ -55,7 +57,13 @@ export async function lockPlace(store: Store, options: LockOptions): Promise<Pla
   }
 }
 
+/** SQLite says only that it can't open its file; the system says why. */
 function unusable({ url }: Store, cause: unknown): ServiceError {
+  try {
+    closeSync(openSync(`${url}/${lockName}`, 'a'))
+  } catch (error) {
+    return localFailure(error, 'write', lockName, url)
+  }
   const why = cause instanceof Error ? cause.message : String(cause)
   return new ServiceError('STORE_DENIED', `cannot write ${url}/${lockName}: ${why}`, { cause, verb: 'write' })
 }

@@ -60,15 +60,16 @@ export class PlaceLocks {
     for (const lock of this.#locks.splice(0)) await lock.release()
   }
 
-  /** There is no key to say that Arc's own storage ignores conditions: it is said here. */
+  /** What keeps it from being locked, but a holder, is for the restore itself to meet and to tell better; or, for a store that ignores conditions, no obstacle. */
   async #tryStorage({ kind, id }: Plan): Promise<string | null> {
     const { storage } = this.#around
     try {
       await this.#take(storage, kind, id)
       return null
     } catch (error) {
-      if (!isServiceError(error, 'CONFIG_INVALID')) throw error
-      return `${storage.url} ignores conditional writes: no lock keeps a second restore from writing there`
+      if (isServiceError(error, 'BUSY')) throw error
+      const why = error instanceof Error ? error.message : String(error)
+      return `${storage.url} could not be locked, so nothing keeps a second restore from writing there: ${why}`
     }
   }
 

@@ -89,10 +89,12 @@ export class Azurite {
     throw new Error(`azurite ended before it said ${pattern}: ${output}`)
   }
 
-  /** A container of its own name, as the plain SDK sees it. */
+  /** A container of its own name, as the plain SDK sees it. It tries again: Azurite closes a connection that was idle for 5 s, at times just as a request is sent. */
   async container(name = `t-${randomUUID()}`): Promise<ContainerClient> {
     const key = new StorageSharedKeyCredential(account, accountKey)
-    const container = new ContainerClient(`${this.endpoint}/${name}`, key, { retryOptions: { maxTries: 1 } })
+    const container = new ContainerClient(`${this.endpoint}/${name}`, key, {
+      retryOptions: { maxTries: 3, retryDelayInMs: 50 },
+    })
     await container.create()
     return container
   }
