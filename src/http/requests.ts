@@ -19,7 +19,13 @@ const databases = z
 
 const target = z.string({ error: 'must be the name of a target' }).nullish()
 
-export const createSchema = z.object({ include_metadata: flag, include_config: flag, databases, target })
+export const createSchema = z.object({
+  include_metadata: flag,
+  include_config: flag,
+  incremental: flag,
+  databases,
+  target,
+})
 
 export const restoreSchema = z.object({
   backup_id: z.string({ error: 'must be a string' }).nullish(),
@@ -51,6 +57,7 @@ export function parseCreate(body: unknown): BackupRequest {
   return {
     includeMetadata: request.include_metadata ?? !names,
     ...(typeof request.include_config === 'boolean' && { includeConfig: request.include_config }),
+    ...(typeof request.incremental === 'boolean' && { incremental: request.incremental }),
     ...(names && { databases: names }),
     ...(request.target && { target: request.target }),
   }
