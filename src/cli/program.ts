@@ -29,6 +29,7 @@ interface OperationOptions extends CommonOptions {
   readonly metadata?: boolean
   readonly configuration?: boolean
   readonly data?: boolean
+  readonly full?: boolean
   readonly databases?: string[]
   readonly mode?: string
   readonly allOrNothing?: boolean
@@ -100,6 +101,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--no-metadata', 'leave out arc.db and the other SQLite files')
     .option('--no-configuration', 'leave out arc.toml')
     .option('--databases <names...>', 'only these databases; leaves out metadata and configuration')
+    .option('--full', 'copy everything: take nothing from an earlier backup')
     .option('--target <name>', 'where to put it (default: backup.default_target)')
     .action(act((backups, options) => backUp(backups, options, terminal)))
   command('restore', 'restore a backup, and wait until it is done')
@@ -194,6 +196,7 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
   const request = {
     ...(options.databases && { databases: options.databases }),
     ...(options.target && { target: options.target }),
+    ...(options.full && { incremental: false }),
     ...(options.metadata === false && { include_metadata: false }),
     ...(options.configuration === false && { include_config: false }),
   }
