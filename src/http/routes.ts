@@ -143,9 +143,9 @@ export function refuseUnrouted(router: Router<State>): Middleware<State> {
   return (ctx) => {
     const methods = router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods)
     const allowed = methodOrder.filter((method) => methods.includes(method))
-    ctx.status = allowed.length > 0 ? 405 : 404
-    if (allowed.length > 0) ctx.set('Allow', allowed.join(', '))
-    ctx.body = { error: allowed.length > 0 ? 'Method Not Allowed' : `Cannot ${ctx.method} ${showPath(ctx.path)}` }
+    if (allowed.length === 0) throw new ServiceError('NOT_FOUND', `Cannot ${ctx.method} ${showPath(ctx.path)}`)
+    ctx.set('Allow', allowed.join(', '))
+    throw new ServiceError('METHOD_NOT_ALLOWED', 'Method Not Allowed')
   }
 }
 

@@ -16,6 +16,7 @@ import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
 import type { Operations } from '../../src/http/operations.js'
 import { createServer, type ServerOptions } from '../../src/http/server.js'
+import { arcsPart } from '../support/arcs-part.js'
 import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
 
 export const operationId = '0123456789ab'
@@ -163,6 +164,8 @@ export class Engine implements Operations {
 export interface Answer {
   readonly status: number
   readonly text: string
+  /** The same where it is an error, without what ours have beside Arc's. */
+  readonly arcs: string
   readonly json: Record<string, unknown>
   readonly headers: Headers
 }
@@ -224,7 +227,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     } as RequestInit)
     const text = await answer.text()
     const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {}
-    return { status: answer.status, text, json, headers: answer.headers }
+    return { status: answer.status, text, arcs: arcsPart(text), json, headers: answer.headers }
   }
   const post: Api['post'] = (path, body) =>
     call('POST', path, {
