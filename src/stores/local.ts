@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
+import { linkLocalFile } from './local-link.js'
 import { listFolders, listLevel } from './local-list.js'
 import { streamFile } from './local-read.js'
 import { readLocalFile, writeLocalFile } from './local-whole.js'
@@ -15,8 +16,10 @@ import type {
   Content,
   Copied,
   CopyOptions,
+  Duplicated,
   ListOptions,
   ReadOptions,
+  Recorded,
   Space,
   Store,
   StoredFile,
@@ -104,6 +107,15 @@ export class LocalStore implements Store {
   async copy(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined> {
     if (!(from instanceof LocalStore)) return undefined
     return copyLocalFile({ root: from.url, path: checkPath(path) }, { root: this.url, path: checkPath(to) }, options)
+  }
+
+  async duplicate(path: string, to: string, { size }: Recorded): Promise<Duplicated | undefined> {
+    const linked = linkLocalFile(
+      { root: this.url, path: checkPath(path) },
+      { root: this.url, path: checkPath(to) },
+      size,
+    )
+    return linked ? {} : undefined
   }
 
   async rename(from: string, to: string): Promise<void> {

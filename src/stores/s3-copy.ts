@@ -102,7 +102,8 @@ function wholeSha256({ ChecksumSHA256: sum, ChecksumType }: HeadObjectCommandOut
   return Buffer.from(sum, 'base64').toString('hex')
 }
 
-function isRefusal(error: unknown): boolean {
+/** Did the service answer, and no time will change what it said? */
+export function isRefusal(error: unknown): boolean {
   if (!isServiceError(error) || error.retry) return false
   return error.cause instanceof Refusal || serviceCode(error.cause) !== undefined
 }
