@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.js'
 import { createLog } from '../log.js'
 import { version } from '../version.js'
 import { askToProceed } from './ask.js'
-import type { Backups, Body } from './backups.js'
+import type { Backups, Begun, Body } from './backups.js'
 import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { localBackups } from './local-backups.js'
 import { remoteBackups } from './remote-backups.js'
@@ -223,7 +223,7 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
 
 /** A backup or a restore, to its end. */
 async function move(
-  start: () => Promise<{ backupId: string }>,
+  start: () => Promise<Begun>,
   backups: Backups,
   options: OperationOptions,
   terminal: Terminal,
@@ -241,8 +241,9 @@ async function verify(backups: Backups, options: OperationOptions, id: string, t
     operation = started.operationId
     return started
   }
-  const watched = { status: () => backups.operation(operation) }
-  const status = await operate(start, watched, () => backups.cancel(operation), terminal)
+  const watched = { status: () => backups.operation(operation), ...(backups.follow && { follow: backups.follow }) }
+  await operate(start, watched, () => backups.cancel(operation), terminal)
+  const status = await backups.operation(operation)
   const code = tell(status, options, terminal)
   const more = flaws.some((flaw) => Number(status[`${flaw}_files`]) > sampleOf(status, flaw))
   if (more && !options.json) terminal.stdout.write(`all of them: ${backups.findingsOf(operation)}\n`)
@@ -258,8 +259,8 @@ function sampleOf(status: Body, flaw: string): number {
 
 /** Starts an operation and watches it to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
 async function operate(
-  start: () => Promise<{ backupId: string }>,
-  watched: Pick<Backups, 'status'>,
+  start: () => Promise<Begun>,
+  watched: Pick<Backups, 'status' | 'follow'>,
   askToCancel: () => Promise<void>,
   terminal: Terminal,
 ): Promise<Body> {
@@ -281,7 +282,7 @@ async function operate(
   try {
     const starting = start()
     started = starting
-    return await watch(watched, terminal.stderr, (await starting).backupId)
+    return await watch(watched, terminal.stderr, await starting)
   } finally {
     process.removeListener('SIGINT', cancel)
     process.removeListener('SIGTERM', cancel)

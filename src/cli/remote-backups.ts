@@ -1,6 +1,7 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
 import { parseBackupId } from '../http/requests.js'
-import type { Backups, Body } from './backups.js'
+import type { Backups, Begun, Body } from './backups.js'
+import { followOperation } from './event-stream.js'
 
 /** Longest wait for an answer, in ms: a delete of a large backup is made durable before it is answered. */
 const answerTimeout = 60_000
@@ -28,11 +29,12 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
   if (token && !/^[ -~]+$/.test(token)) {
     throw new ServiceError('REQUEST_INVALID', 'ARC_TOKEN has a character that no token has')
   }
+  const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
   const call = async (method: string, path: string, body?: Body): Promise<Body> => {
     const target = new URL(`api/v1/backup${path}`, base)
     const headers = {
       accept: 'application/json',
-      ...(token && { authorization: `Bearer ${token}` }),
+      ...authorization,
       ...(body && { 'content-type': 'application/json' }),
     }
     const { answer, text } = await exchange(target, {
@@ -53,7 +55,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     const detail = typeof parsed?.detail === 'string' ? `: ${parsed.detail}` : ''
     throw new ServiceError(codes[answer.status] ?? 'INTERNAL', `${target.origin} says: ${said}${detail}`)
   }
-  const start = async (path: string, request: Body): Promise<{ backupId: string; operationId: string }> => {
+  const start = async (path: string, request: Body): Promise<Begun> => {
     const answer = await call('POST', path, request)
     const { backup_id: backupId = request.backup_id ?? '', operation_id: operationId = '' } = answer
     return { backupId: String(backupId), operationId: String(operationId) }
@@ -66,6 +68,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
+    follow: (id) => followOperation(new URL('api/v1/backup/events', base), authorization, id),
     operation: (id) => call('GET', operationPath(id)),
     findingsOf: (id) => `${new URL(`api/v1/backup/operations/${id}/findings`, base)}`,
     cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `${operationPath(id)}/cancel`)),

@@ -180,6 +180,11 @@ export class Coordinator {
     return this.#last?.tracker.snapshot() ?? this.#journal.last()
   }
 
+  /** What runs, or ran last in this process: the backup or restore, and the verify. */
+  live(): OperationStatus[] {
+    return [this.#last?.tracker.snapshot(), this.#verifier.last()].filter((status) => status !== undefined)
+  }
+
   /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */
   operations(limit: number, before?: string): JournalEntry[] {
     if (before !== undefined) this.operation(before)

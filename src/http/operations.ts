@@ -14,6 +14,8 @@ export interface Operations {
   listBackups(): Promise<BackupList>
   showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null
+  /** What runs, or ran last in this process: the backup or restore, and the verify. */
+  live(): OperationStatus[]
   /** Operations on record, newest first; those older than `before`, where it is named. @throws NOT_FOUND */
   operations(limit: number, before?: string): JournalEntry[]
   /** @throws NOT_FOUND */

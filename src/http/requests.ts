@@ -131,6 +131,27 @@ export function parsePage(query: unknown): { limit: number; before?: string } {
   return { limit, ...(before !== undefined && { before }) }
 }
 
+const longestWait = 60_000
+const waitUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
+const waitError = { error: 'must be a time like 30s, at most 60s' }
+
+export const waitSchema = z.object({
+  wait: z
+    .string(waitError)
+    .regex(/^\d{1,6}(ms|s|m)$/, waitError)
+    .optional(),
+  since: z.string({ error: 'must be the event_id of a status' }).optional(),
+})
+
+/** `?wait` and `?since` of a status; no time to wait where none is named. @throws REQUEST_INVALID */
+export function parseWait(query: unknown): { waitMs: number; since?: string } {
+  const refuse = (why: string) => new ServiceError('REQUEST_INVALID', why)
+  const { wait = '0s', since } = read(waitSchema, { ...(query as object) }, refuse)
+  const waitMs = Number.parseInt(wait, 10) * (waitUnits[wait.replace(/^\d+/, '')] ?? 0)
+  if (waitMs > longestWait) throw refuse(`wait ${waitError.error}`)
+  return { waitMs, ...(since !== undefined && { since }) }
+}
+
 /** The id in a path. @throws REQUEST_INVALID */
 export function parseBackupId(given: string | undefined): string {
   if (given !== undefined && isBackupId(given)) return given

@@ -21,6 +21,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...(status.error !== null && { error: status.error }),
     ...(status.errorCode !== null && { error_code: status.errorCode }),
     operation_id: status.operationId,
+    event_id: positionOf(status),
     target: status.target,
     outcome: status.outcome,
     phase: status.phase,
@@ -35,6 +36,12 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...restoreBody(status),
     ...verifyBody(status),
   }
+}
+
+/** Which operation, and how far it is: what tells two statuses apart. Empty before the first operation. */
+export function positionOf(status: OperationStatus | null): string {
+  if (!status) return ''
+  return [status.operationId, status.phase, status.processedFiles, status.processedBytes].join('.')
 }
 
 /** An operation on record: its status, who asked, and for what. */

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { openAuthenticator } from '../../src/auth/authenticator.js'
+import type { JournalEntry } from '../../src/engine/journal.js'
 import type {
   BackupRequest,
   Caller,
@@ -14,8 +15,10 @@ import type {
 } from '../../src/engine/operation.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
+import { Feed, type FeedOptions } from '../../src/http/feed.js'
 import type { Operations } from '../../src/http/operations.js'
 import { createServer, type ServerOptions } from '../../src/http/server.js'
+import { arcsPart } from '../support/arcs-part.js'
 import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
 
 export const operationId = '0123456789ab'
@@ -103,7 +106,11 @@ export class Engine implements Operations {
     return this.current
   }
 
-  operations(limit: number, before?: string) {
+  live() {
+    return this.current ? [this.current] : []
+  }
+
+  operations(limit: number, before?: string): JournalEntry[] {
     this.#fail()
     this.pages.push({ limit, before })
     return this.current
@@ -111,7 +118,7 @@ export class Engine implements Operations {
       : []
   }
 
-  operation(id: string) {
+  operation(id: string): JournalEntry {
     const [entry] = this.operations(1)
     if (entry?.status.operationId === id) return entry
     throw new ServiceError('NOT_FOUND', 'Operation not found')
@@ -165,6 +172,8 @@ export class Engine implements Operations {
 export interface Answer {
   readonly status: number
   readonly text: string
+  /** The same where it is an error, without what ours have beside Arc's. */
+  readonly arcs: string
   readonly json: Record<string, unknown>
   readonly headers: Headers
 }
@@ -189,6 +198,7 @@ export interface Api {
 
 export interface ApiOptions extends Partial<ServerOptions> {
   readonly auth?: false
+  readonly feed?: Partial<FeedOptions>
 }
 
 /** The API on a free port over a copy of Arc's `arc.db`; the test ends it. */
@@ -203,8 +213,10 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     maxCacheSize: 100,
     bootstrapToken: null,
   })
+  const feed = new Feed(engine, options.feed)
   const app = createApp({
     operations: engine,
+    feed,
     authenticator: options.auth === false ? null : authenticator,
     log: pino({ level: 'trace', messageKey: 'message' }, { write: (line: string) => log.push(line) }),
   })
@@ -214,6 +226,8 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
   const { port } = server.address() as AddressInfo
   t.teardown(async () => {
     server.close()
+    feed.endWaits()
+    feed.close()
     server.closeAllConnections()
     authenticator.close()
   })
@@ -226,7 +240,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     } as RequestInit)
     const text = await answer.text()
     const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {}
-    return { status: answer.status, text, json, headers: answer.headers }
+    return { status: answer.status, text, arcs: arcsPart(text), json, headers: answer.headers }
   }
   const post: Api['post'] = (path, body) =>
     call('POST', path, {
