@@ -5,7 +5,7 @@ import { type Failure, ServiceError, toFailure } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
 import type { Store } from '../stores/store.js'
 import { bootId } from './boot-id.js'
-import { leftInventory } from './earlier.js'
+import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
 import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
@@ -109,7 +109,7 @@ export async function openRun(
     pool,
     progress,
     tracker,
-    inventory: new Inventory(`${scratch.url}/inventory.db`),
+    inventory: new Inventory(`${scratch.url}/${inventoryFile}`),
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
     log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
@@ -150,7 +150,7 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays && clean)
+  await closeRun(run, !stays && clean && !tracker.leftBehind)
   await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
@@ -211,7 +211,7 @@ function save({ journal, tracker, log }: Run): void {
 function putInventoryAside(folder: string): void {
   const taken = existsSync(`${folder}/${leftInventory}`)
   for (const suffix of ['', '-wal', '-shm']) {
-    const file = `${folder}/inventory.db${suffix}`
+    const file = `${folder}/${inventoryFile}${suffix}`
     if (taken) rmSync(file, { force: true })
     else if (existsSync(file)) renameSync(file, `${folder}/${leftInventory}${suffix}`)
   }
