@@ -12,6 +12,7 @@ import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, Ver
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
 import { abortUploads } from './uploads.js'
@@ -62,8 +63,15 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   const earlier = interrupted && journal.resume(plan.id, boot)
   const sameBoot = boot !== '' && earlier?.boot === boot
   const run = await openRun(around, plan, earlier && { ...earlier, sameBoot })
-  if (!earlier)
-    journal.begin({ status: run.tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name }, boot)
+  if (!earlier) {
+    try {
+      journal.begin({ status: run.tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name }, boot)
+    } catch (error) {
+      run.tracker.end('failed', toFailure(error))
+      await closeRun(run, true)
+      throw error
+    }
+  }
   run.log.info({ caller: plan.caller.name }, `${plan.kind} ${earlier ? 'resumed' : 'started'}`)
   const givenUp = plan.kind === 'backup' && (earlier?.stalls ?? 0) >= mostStalls
   const action = givenUp ? giveUp : plan.action
@@ -141,7 +149,7 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     if (run.resumed) await removeUploads(run)
     outcome = await action(run)
   } catch (error) {
-    failure = toFailure(error)
+    failure = toFailure(stateFailure(error, settings.statePath))
     outcome = outcomeOf(failure)
     log.error({ err: error }, 'operation failed')
     clean = await removeUploads(run)

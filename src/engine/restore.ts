@@ -10,7 +10,7 @@ import { installConfiguration, installDatabases, type StagedPart, stageParts } f
 import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkRoom, type Owner } from './precheck.js'
+import { checkOwner, checkRoom, checkRoomForParts, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
@@ -45,6 +45,7 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
     tracker.enter('syncing')
     if (request.restoreData) await run.storage.sync?.()
     run.progress.check()
+    await checkRoomForParts(parts)
     await beginSwitch(run, { staging, parts, missing, ...(owner && { owner }) })
     staged = true
   } finally {
@@ -70,6 +71,7 @@ async function restoreInPlace(
     missing,
     ...(owner && { owner }),
   } as const
+  await checkRoomForParts(record.parts)
   await beginSwitch(run, record)
   return switchIn(run, request, record)
 }
