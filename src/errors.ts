@@ -145,3 +145,8 @@ export function systemCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code
   return error instanceof Error && typeof code === 'string' ? code : undefined
 }
+
+/** Did the system, or SQLite, find no room? SHMSIZE is what SQLite says when the file for its shared memory can't grow. */
+export function isFull(error: unknown): boolean {
+  return /^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(systemCode(error) ?? '')
+}

@@ -11,13 +11,13 @@ export interface TransferThreadData {
   readonly stores: Readonly<Record<string, StoreConfig>>
 }
 
-/** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once. */
-export function taskRunner({ stores }: TransferThreadData) {
+/** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once; tests open some that fail. */
+export function taskRunner({ stores }: TransferThreadData, openOne: typeof openStore = openStore) {
   const open = new Map<string, Promise<Store>>()
   const storeByName = async (name: string): Promise<Store> => {
     const config = stores[name]
     if (!config) throw new Error(`no store is configured under the name ${name}`)
-    const store = open.get(name) ?? openStore(config)
+    const store = open.get(name) ?? openOne(config)
     open.set(name, store)
     return store
   }

@@ -17,6 +17,7 @@ import { type Run, storeNames } from './run.js'
 import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
+import { WriteBack } from './write-back.js'
 import { writeText } from './write-text.js'
 
 /** Failures looked at again at once. */
@@ -29,19 +30,18 @@ const perPage = 256
 export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
   try {
     const census = new Census()
+    const writeBack = new WriteBack(run.target)
     await markBackup(run, 'backup')
-    await copyAll(run, request, census)
+    await copyAll(run, request, census, writeBack)
     forgetVanished(run)
     judgeGaps(run)
-    // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
-    const synced = settle(run.target.sync?.())
     run.tracker.enter('metadata')
     const captured: CapturedFile[] = []
     if (request.includeMetadata) captured.push(...(await captureDatabases(run)))
     if (request.includeConfig) captured.push(...(await captureConfiguration(run)))
     run.progress.check()
     run.tracker.enter('sealing')
-    await seal(run, request, census, captured, synced)
+    await seal(run, request, census, captured, writeBack)
   } catch (error) {
     if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await removeDebris(run)
     throw error
@@ -51,13 +51,15 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
 }
 
 /** All data files, as they were at one instant in each partition. */
-async function copyAll(run: Run, request: BackupRequest, census: Census): Promise<void> {
+async function copyAll(run: Run, request: BackupRequest, census: Census, writeBack: WriteBack): Promise<void> {
   // The source is listed while it is looked for.
   const finding = request.incremental ? Basis.open(run, request.databases) : Promise.resolve(null)
-  const plan = dataPlan(run, census)
+  const plan = dataPlan(run, census, writeBack)
   const opened = finding.then((basis) => (basis ? { ...plan, basis } : plan))
+  opened.catch(() => {})
   try {
     await copyData(run, request, census, opened)
+    writeBack.begin(run.progress.read('bytes'))
     await checkSource(run)
     const more = async (after: number): Promise<void> => copyFiles(run, completeListing(), await opened, after)
     await lookAgain(run, more)
@@ -86,7 +88,7 @@ async function copyData(run: Run, request: BackupRequest, census: Census, plan: 
   }
 }
 
-function dataPlan(run: Run, census: Census): CopyPlan {
+function dataPlan(run: Run, census: Census, writeBack: WriteBack): CopyPlan {
   return {
     from: storeNames.storage,
     to: run.targetStore,
@@ -95,7 +97,10 @@ function dataPlan(run: Run, census: Census): CopyPlan {
     live: true,
     direct: true,
     report: true,
-    onReport: (report) => census.add(report),
+    onReport: (report) => {
+      census.add(report)
+      writeBack.written(run.progress.read('bytes') - run.progress.read('reusedBytes'))
+    },
   }
 }
 
@@ -143,13 +148,11 @@ async function seal(
   request: BackupRequest,
   census: Census,
   captured: readonly CapturedFile[],
-  synced: Promise<unknown>,
+  writeBack: WriteBack,
 ): Promise<void> {
   const { tracker } = run
   const sidecar = await writeSidecar(run, captured, census.entries)
-  const failure = await synced
-  if (failure !== null) throw failure
-  await run.target.sync?.()
+  await writeBack.finish()
   const manifest: Manifest = {
     version: run.settings.version,
     backup_id: run.backupId,
@@ -185,15 +188,5 @@ async function removeDebris(run: Run): Promise<void> {
   } catch (error) {
     run.log.error({ err: error }, 'files of a failed backup could not be removed')
     run.tracker.warn(`files of the failed backup are left in ${run.target.url}/${run.backupId}`)
-  }
-}
-
-/** Resolves with the failure or null, so that one that comes before anybody waits is not lost as an unhandled rejection. */
-async function settle(action: Promise<void> | undefined): Promise<unknown> {
-  try {
-    await action
-    return null
-  } catch (error) {
-    return error
   }
 }

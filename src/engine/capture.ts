@@ -1,10 +1,11 @@
-import { copyFile, lstat } from 'node:fs/promises'
+import { copyFile, lstat, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromFailure, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { localFailure } from '../stores/local-failure.js'
 import { copySingle } from './copy-files.js'
 import { type Run, storeNames } from './run.js'
+import { allocated, checkSpace } from './space.js'
 
 /** A file that is in the backup beside the data. */
 export interface CapturedFile {
@@ -31,6 +32,8 @@ export async function captureDatabases(run: Run): Promise<CapturedFile[]> {
     }
     const snapshot = `${name}.db`
     const to = `${run.scratch.url}/${snapshot}`
+    const { size } = await stat(path)
+    await checkSpace(run.scratch, { bytes: allocated(size), files: 1 })
     const outcome = await run.pool.metadata({ kind: 'snapshot', path, to, stop: run.progress.stopCell })
     run.progress.check()
     if (!outcome.ok) throw fromFailure(outcome.failure)
@@ -61,6 +64,7 @@ async function store(
   scratch: string,
   path: string,
 ): Promise<CapturedFile> {
+  await checkSpace(run.target, { bytes: allocated((await stat(`${run.scratch.url}/${scratch}`)).size), files: 1 })
   const { size, sha256 } = await copySingle(run, {
     from: storeNames.state,
     path: `${run.scratchFolder}/${scratch}`,

@@ -24,13 +24,18 @@ export interface Part {
   readonly sha256?: string
 }
 
+/** What a manifest counts and its backup does not have. */
+export interface Lacking {
+  readonly files: number
+  readonly sample: readonly Gap[]
+}
+
 /** What a backup holds of what was asked for; its data files are in the inventory. */
 export interface Contents {
   /** Is a SHA-256 on record for every file? */
   readonly verified: boolean
   readonly databases: ReadonlySet<string>
-  /** What the manifest counts and the backup does not have. */
-  readonly missing: readonly Gap[]
+  readonly missing: Lacking
   readonly parts: readonly Part[]
   /** Room that its data files take. */
   readonly need: Need & { readonly largest: number }
@@ -86,7 +91,7 @@ async function readSidecar(
   const found = hash.digest('hex')
   if (found !== record.sha256) throw damaged(`its SHA-256 is ${found}, the manifest says ${record.sha256}`)
   if (entries !== record.entries) throw damaged(`it has ${entries} entries, the manifest says ${record.entries}`)
-  return { verified: true, missing: [], parts }
+  return { verified: true, missing: nothing, parts }
 }
 
 function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
@@ -114,20 +119,19 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     await intake.flushFull()
     found.add(name, file.size)
   }
-  return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : [], parts }
+  return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : nothing, parts }
 }
 
-function compareCounts(manifest: Manifest, found: MeasurementCounts, intake: Intake): Gap[] {
+const nothing: Lacking = { files: 0, sample: [] }
+
+function compareCounts(manifest: Manifest, found: MeasurementCounts, intake: Intake): Lacking {
   // Arc counts the files that it skipped too: with skipped files its counts are no measure of what is there.
-  if ((manifest.skipped_files ?? 0) > 0) return []
-  const gaps: Gap[] = []
-  for (const { path, surplus, message } of found.compare(manifest, (database) => intake.wants(database))) {
-    for (let lacking = Math.max(1, -surplus); lacking > 0; lacking -= 1) {
-      gaps.push({ path, code: 'INTEGRITY', message })
-      if (gaps.length >= sampleSize) break
-    }
+  if ((manifest.skipped_files ?? 0) > 0) return nothing
+  const mismatches = found.compare(manifest, (database) => intake.wants(database))
+  return {
+    files: mismatches.reduce((total, { surplus }) => total + Math.max(1, -surplus), 0),
+    sample: mismatches.slice(0, sampleSize).map(({ path, message }) => ({ path, code: 'INTEGRITY', message })),
   }
-  return gaps
 }
 
 /** Puts what was asked for into the inventory, in batches. */

@@ -27,6 +27,7 @@ import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
+import { stateFailure } from './state-failure.js'
 import { type Swept, sweep } from './sweep.js'
 import { type BackupList, type TargetConfig, Targets } from './targets.js'
 import { type Undone, undo } from './undo.js'
@@ -329,9 +330,9 @@ export class Coordinator {
 
   async #take(kind: OperationKind, plan: () => Promise<Plan>, interrupted?: Interrupted): Promise<Started> {
     const slot = await this.#slots.enterAfterSweep(kind)
+    const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))
     try {
       const planned = await plan()
-      const locks = new PlaceLocks(this.#around, () => this.#current?.progress.stop('LOCK_LOST'))
       const locked = await locks.takeFor(planned, interrupted !== undefined)
       const execution = await execute(this.#around, locked, interrupted)
       this.#current = execution
@@ -343,8 +344,9 @@ export class Coordinator {
       })
       return { backupId: planned.backupId, operationId: planned.id, target: planned.target.name }
     } catch (error) {
+      await locks.release()
       this.#slots.leave(slot)
-      throw error
+      throw stateFailure(error, this.#options.settings.statePath)
     }
   }
 

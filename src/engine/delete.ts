@@ -1,4 +1,4 @@
-import { fromFailure } from '../errors.js'
+import { fromFailure, isServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Marker } from '../format/marker.js'
 import { runLanes } from './lanes.js'
@@ -19,10 +19,18 @@ export async function deleteBackup(
   id: string,
   marker: Marker,
 ): Promise<{ removed: Promise<void> }> {
-  await writeMarker(target.store, id, marker)
+  const mark = (): Promise<void> => writeMarker(target.store, id, marker)
+  const marked = await mark().then(() => true, ignoreFull)
   await target.store.remove([`${id}/${backupPaths.manifest}`])
+  // A delete is how room is made on a full disk: there the manifest's own room is what the marker gets.
+  if (!marked) await mark().catch(ignoreFull)
   await target.store.sync?.()
   return { removed: removeFiles(target, pool, id) }
+}
+
+function ignoreFull(error: unknown): false {
+  if (!isServiceError(error, 'STORE_FULL')) throw error
+  return false
 }
 
 /** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. */

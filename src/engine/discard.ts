@@ -1,6 +1,6 @@
 import { closeRun, openRun, type Plan, removeUploads, type Surroundings } from './execution.js'
 import type { Interrupted } from './journal.js'
-import { unstageLeft } from './restore.js'
+import { unstageLeft } from './unstage.js'
 
 /** Gives up an interrupted operation: removes what it left at the target, or beside live files, and its own records. */
 export async function discardOperation(around: Surroundings, plan: Plan, interrupted: Interrupted): Promise<void> {
@@ -8,7 +8,7 @@ export async function discardOperation(around: Surroundings, plan: Plan, interru
   try {
     await removeUploads(run)
     if (plan.kind === 'backup') await run.target.remove([`${plan.backupId}/`])
-    else await unstageLeft(run)
+    else if (run.storage.rename) await unstageLeft(run.pool, run.id, run.scratch.url)
     const { status } = interrupted
     const outcome = around.settings.onInterrupt === 'clean' ? 'interrupted' : 'cancelled'
     around.journal.end({ ...status, outcome, error: `${status.error ?? 'interrupted'}; it was given up` })

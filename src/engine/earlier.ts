@@ -198,6 +198,8 @@ export class Earlier {
   }
 }
 
+/** An operation's list of files, in its folder. */
+export const inventoryFile = 'inventory.db'
 /** The inventory of the run that was interrupted, put aside under this name before a new one is made. */
 export const leftInventory = 'left-inventory.db'
 

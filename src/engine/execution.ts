@@ -5,13 +5,14 @@ import { type Failure, ServiceError, toFailure } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
 import type { Store } from '../stores/store.js'
 import { bootId } from './boot-id.js'
-import { leftInventory } from './earlier.js'
+import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
 import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
 import { abortUploads } from './uploads.js'
@@ -64,8 +65,15 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   const earlier = interrupted && journal.resume(plan.id, boot)
   const sameBoot = boot !== '' && earlier?.boot === boot
   const run = await openRun(around, plan, earlier && { ...earlier, sameBoot })
-  if (!earlier)
-    journal.begin({ status: run.tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name }, boot)
+  if (!earlier) {
+    try {
+      journal.begin({ status: run.tracker.snapshot(), request: { ...plan.request }, caller: plan.caller.name }, boot)
+    } catch (error) {
+      run.tracker.end('failed', toFailure(error))
+      await closeRun(run, true)
+      throw error
+    }
+  }
   run.log.info({ caller: plan.caller.name }, `${plan.kind} ${earlier ? 'resumed' : 'started'}`)
   const givenUp = plan.kind === 'backup' && (earlier?.stalls ?? 0) >= mostStalls
   const action = givenUp ? giveUp : plan.action
@@ -111,7 +119,7 @@ export async function openRun(
     pool,
     progress,
     tracker,
-    inventory: new Inventory(`${scratch.url}/inventory.db`),
+    inventory: new Inventory(`${scratch.url}/${inventoryFile}`),
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
     isDamaged: (backup, manifest) => verdicts.of(backup, target.name, manifest).verified === 'damaged',
@@ -144,7 +152,7 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     if (run.resumed) await removeUploads(run)
     outcome = await action(run)
   } catch (error) {
-    failure = toFailure(error)
+    failure = toFailure(stateFailure(error, settings.statePath))
     outcome = outcomeOf(failure)
     log.error({ err: error }, 'operation failed')
     clean = await removeUploads(run)
@@ -153,7 +161,7 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays && clean)
+  await closeRun(run, !stays && clean && !tracker.leftBehind)
   await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
@@ -214,7 +222,7 @@ function save({ journal, tracker, log }: Run): void {
 function putInventoryAside(folder: string): void {
   const taken = existsSync(`${folder}/${leftInventory}`)
   for (const suffix of ['', '-wal', '-shm']) {
-    const file = `${folder}/inventory.db${suffix}`
+    const file = `${folder}/${inventoryFile}${suffix}`
     if (taken) rmSync(file, { force: true })
     else if (existsSync(file)) renameSync(file, `${folder}/${leftInventory}${suffix}`)
   }

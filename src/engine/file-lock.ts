@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, lchownSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
-import { systemCode } from '../errors.js'
+import { isFull, systemCode } from '../errors.js'
 
 /** Who holds a lock, for whoever is refused. */
 export interface Holder {
@@ -57,20 +57,45 @@ function tryLock(file: string, holder: Holder): FileLock | null {
     db.prepare('INSERT INTO holder VALUES (?, ?, ?, ?, ?)').run(token, host, pid, operation, since)
     db.exec('COMMIT; BEGIN IMMEDIATE')
     // Somebody else may have come between the commit and this transaction; or the file that is locked is not the one of this name any more.
-    if (tokenOf(db) === token && lookInto(file, tokenOf) === token) {
-      return {
-        release: (remove) => {
-          if (remove) unlinkSync(file)
-          db.close()
-        },
-      }
-    }
+    if (tokenOf(db) === token && lookInto(file, tokenOf) === token) return held(file, db)
     db.close()
     return null
   } catch (error) {
-    const held = systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
+    const why = systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
     db.close()
-    throw held
+    if (isFull(error)) return lockNameless(file)
+    throw why
+  }
+}
+
+/**
+ * Where no room is left for a row: the lock alone, which says of its holder nothing. On a full disk a backup can be deleted all the same. Without a token it is the
+ * inode that tells whether the name still leads to what was locked.
+ */
+function lockNameless(file: string): FileLock | null {
+  const before = statSync(file, { throwIfNoEntry: false })?.ino
+  const db = new Database(file, { timeout: 0 })
+  try {
+    // With a journal on disk even the beginning of a transaction on an empty file wants room.
+    db.pragma('journal_mode = MEMORY')
+    db.exec('BEGIN IMMEDIATE')
+  } catch (error) {
+    db.close()
+    throw systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(undefined) : error
+  }
+  if (before !== undefined && statSync(file, { throwIfNoEntry: false })?.ino === before) {
+    return held(file, db)
+  }
+  db.close()
+  return null
+}
+
+function held(file: string, db: Database.Database): FileLock {
+  return {
+    release: (remove) => {
+      if (remove) unlinkSync(file)
+      db.close()
+    },
   }
 }
 

@@ -7,6 +7,7 @@ import { copySingle } from './copy-files.js'
 import type { RestoreRequest } from './operation.js'
 import type { Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
+import { allocated, checkSpace } from './space.js'
 
 /** A database or configuration file of the backup, copied into the operation's folder and proven there. */
 export interface StagedPart {
@@ -71,6 +72,7 @@ async function fetchPart(run: Run, parts: readonly Part[], path: string, name: s
   const part = parts.find((candidate) => candidate.path === path)
   if (!part) return null
   const { size, sha256 } = part
+  if (size !== undefined) await checkSpace(run.scratch, { bytes: allocated(size), files: 1 })
   await copySingle(run, {
     from: run.targetStore,
     path: `${run.backupId}/${path}`,

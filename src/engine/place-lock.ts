@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { isServiceError, ServiceError } from '../errors.js'
+import { isFull, isServiceError, ServiceError } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
 import { localFailure } from '../stores/local-failure.js'
 import type { Store } from '../stores/store.js'
@@ -65,7 +65,8 @@ function unusable({ url }: Store, cause: unknown): ServiceError {
     return localFailure(error, 'write', lockName, url)
   }
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new ServiceError('STORE_DENIED', `cannot write ${url}/${lockName}: ${why}`, { cause, verb: 'write' })
+  const code = isFull(cause) ? 'STORE_FULL' : 'STORE_DENIED'
+  return new ServiceError(code, `cannot write ${url}/${lockName}: ${why}`, { cause, verb: 'write' })
 }
 
 /** What can't be given back is stale before long, or dies with this process. */

@@ -2,9 +2,11 @@ import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromFailure, ServiceError, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import { LocalStore } from '../stores/local.js'
 import type { Batch } from './batch.js'
+import type { StagedPart } from './install.js'
 import { type Run, storeNames } from './run.js'
-import { checkSpace, type Need } from './space.js'
+import { allocated, checkSpace, type Need } from './space.js'
 
 export interface Owner {
   readonly uid: number
@@ -81,6 +83,28 @@ export class Inspection {
     })
     const refused = fatal ?? failures.find(({ failure }) => failure.code !== 'STORE_NOT_FOUND')?.failure
     if (refused) throw fromFailure(refused)
+  }
+}
+
+/**
+ * Before the first live file changes: do databases and configuration find room beside their old state, which is kept? A database gets its pages through its WAL.
+ *
+ * @throws STORE_FULL
+ */
+export async function checkRoomForParts(parts: readonly StagedPart[]): Promise<void> {
+  for (const { from, to } of parts) {
+    const [fresh, live] = await Promise.all([sizeOf(from), sizeOf(to)])
+    const bytes = allocated(fresh) + allocated(live)
+    await checkSpace(new LocalStore(dirname(to)), { bytes, files: 2 }, `, for ${to} and its old state`)
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 0
+    throw error
   }
 }
 

@@ -1,21 +1,20 @@
-import { existsSync, rmSync } from 'node:fs'
 import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
 import { pack, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
-import { type Part, readContents } from './contents.js'
+import { type Lacking, type Part, readContents } from './contents.js'
 import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
-import { leftInventory } from './earlier.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
-import { Inventory, type StoredBatch } from './inventory.js'
+import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
-import type { Gap, RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkRoom, type Owner } from './precheck.js'
+import type { RestoreRequest, RestoreStatus } from './operation.js'
+import { checkOwner, checkRoom, checkRoomForParts, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
+import { unstage, unstageLeft } from './unstage.js'
 
 /**
  * A restore, as a list of steps. All reading, checking and running out of space comes before the first live file changes; a switch once begun is
@@ -23,7 +22,7 @@ import { sampleSize } from './tracker.js'
  */
 export async function runRestore(run: Run, request: RestoreRequest): Promise<'completed'> {
   if (run.resumed?.switching) return finishSwitch(run, request)
-  if (run.resumed) await unstageLeft(run)
+  if (run.resumed && run.storage.rename) await unstageLeft(run.pool, run.id, run.scratch.url)
   const { tracker } = run
   tracker.enter('reading')
   tracker.restore = emptyStatus(request)
@@ -46,10 +45,11 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
     tracker.enter('syncing')
     if (request.restoreData) await run.storage.sync?.()
     run.progress.check()
+    await checkRoomForParts(parts)
     await beginSwitch(run, { staging, parts, missing, ...(owner && { owner }) })
     staged = true
   } finally {
-    if (!staged) await unstage(run, run.inventory)
+    if (!staged) await takeBack(run)
   }
   return switchIn(run, request, { staging, parts, missing, ...(owner && { owner }) })
 }
@@ -59,7 +59,7 @@ async function restoreInPlace(
   run: Run,
   request: RestoreRequest,
   parts: readonly Part[],
-  { owner, missing }: { owner: Owner | undefined; missing: readonly Gap[] },
+  { owner, missing }: { owner: Owner | undefined; missing: Lacking },
 ): Promise<'completed'> {
   // Nothing can be hidden where nothing can be renamed: all or nothing then means to prove it all before the first write.
   if (request.allOrNothing) await prove(run, missing)
@@ -71,6 +71,7 @@ async function restoreInPlace(
     missing,
     ...(owner && { owner }),
   } as const
+  await checkRoomForParts(record.parts)
   await beginSwitch(run, record)
   return switchIn(run, request, record)
 }
@@ -97,7 +98,7 @@ function stagingOf(run: Run, request: RestoreRequest): RestoreRequest['staging']
 }
 
 /** Reads and hashes every file of the backup. @throws INTEGRITY where one is missing or damaged */
-async function prove(run: Run, missing: readonly Gap[]): Promise<void> {
+async function prove(run: Run, missing: Lacking): Promise<void> {
   run.tracker.enter('checking')
   await proveFiles(run, `${run.backupId}/${backupPaths.data}`)
   if (countMissing(run, missing) > 0) throw incomplete(run)
@@ -135,12 +136,18 @@ function planOf(run: Run, owner: Owner | undefined): CopyPlan {
   }
 }
 
+/** Under its hidden name until it is proven, where a store has such: a kill leaves nothing then that the resume does not write again. */
+function inPlace(run: Run, owner: Owner | undefined): CopyPlan {
+  const plan = planOf(run, owner)
+  return run.storage.rename ? { ...plan, direct: true, hideFor: run.id, show: true } : plan
+}
+
 /** Changes live files. Each step can be done twice: after an interruption all of them are done again. */
 async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord): Promise<'completed'> {
   const { staging, parts, owner, missing } = record
   if (staging === 'all') run.tracker.enter('switching')
   if (request.restoreData) {
-    if (staging === 'file') await copyFiles(run, completeListing(), planOf(run, owner))
+    if (staging === 'file') await copyFiles(run, completeListing(), inPlace(run, owner))
     else await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
     run.tracker.switching = true
     run.tracker.enter('switching')
@@ -166,31 +173,21 @@ async function show(run: Run, batch: StoredBatch): Promise<void> {
   run.inventory.addFailures(pack(staged), failures)
 }
 
-/** Takes back what was staged, and the folders that were made for it: the restore has changed nothing. */
-async function unstage(run: Run, inventory: Inventory): Promise<void> {
-  await runLanes(run.pool.workers, inventory.batches(), async ({ paths }) => {
-    await run.pool.transfer({ kind: 'remove', store: storeNames.storage, paths, hiddenFor: run.id })
-  })
-}
-
-/** The same for what a process that is gone had staged. A list that can't be read any more leaves only hidden files that Arc does not look at. */
-export async function unstageLeft(run: Run): Promise<void> {
-  const file = `${run.scratch.url}/${leftInventory}`
-  if (!existsSync(file) || !run.storage.rename) return
-  const left = new Inventory(file)
+/** The restore has changed nothing. Why it failed is what has to be told; what could not be removed is the next sweep's. */
+async function takeBack(run: Run): Promise<void> {
   try {
-    await unstage(run, left)
-  } finally {
-    left.close()
+    await unstage(run.pool, run.id, run.inventory)
+  } catch (error) {
+    run.log.error({ err: error }, 'hidden files that were staged are left over: the next sweep removes them')
+    run.tracker.leftBehind = true
   }
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true })
 }
 
 /** Puts what is not in place into the status, and returns how much that is. */
-function countMissing(run: Run, uncounted: readonly Gap[]): number {
+function countMissing(run: Run, lacking: Lacking): number {
   const failures = run.inventory.failures(sampleSize).map(({ path, code, message }) => ({ path, code, message }))
-  const missingFiles = run.inventory.countFailed() + uncounted.length
-  const missingSample = [...failures, ...uncounted].slice(0, sampleSize)
+  const missingFiles = run.inventory.countFailed() + lacking.files
+  const missingSample = [...failures, ...lacking.sample].slice(0, sampleSize)
   if (run.tracker.restore) run.tracker.restore = { ...run.tracker.restore, missingFiles, missingSample }
   return missingFiles
 }

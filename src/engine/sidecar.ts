@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { open } from 'node:fs/promises'
 import { backupPaths } from '../format/layout.js'
 import { SidecarWriter } from '../format/sidecar.js'
 import type { CapturedFile } from './capture.js'
@@ -14,11 +12,8 @@ export async function writeSidecar(
   entries: number,
 ): Promise<{ path: string; sha256: string; entries: number }> {
   const writer = new SidecarWriter()
-  const file = createWriteStream(`${run.scratch.url}/${backupPaths.sidecar}`, { mode: 0o600 })
-  const write = async (text: string): Promise<void> => {
-    if (!file.write(text)) await once(file, 'drain')
-    await nextTurn()
-  }
+  const file = await open(`${run.scratch.url}/${backupPaths.sidecar}`, 'w', 0o600)
+  const write = (text: string): Promise<void> => file.appendFile(text)
   const writeAll = async (texts: Iterable<string>): Promise<void> => {
     let separator = ''
     for (const text of texts) {
@@ -34,8 +29,7 @@ export async function writeSidecar(
     await writeAll(chain(run.inventory.lines('others'), own.join('')))
     await write(writer.footer())
   } finally {
-    file.end()
-    await once(file, 'close')
+    await file.close()
   }
   const path = backupPaths.sidecar
   const { sha256 } = await copySingle(run, {

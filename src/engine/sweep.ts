@@ -6,10 +6,12 @@ import { type Marker, readMarker } from '../format/marker.js'
 import { readTombstone, serializeTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
 import { removeFiles } from './delete.js'
+import { inventoryFile, leftInventory } from './earlier.js'
 import type { Surroundings } from './execution.js'
 import { PlaceLocks } from './place-locks.js'
 import { targetStoreName } from './run.js'
 import type { Target } from './targets.js'
+import { unstageLeft } from './unstage.js'
 import { abortUploads } from './uploads.js'
 
 /** How long a tombstone stays, in ms: longer than any process stands still and is then let go on. */
@@ -160,7 +162,7 @@ async function sweepMovedAside({ journal, storage, settings }: Surroundings, dry
   return swept
 }
 
-/** What operations that have ended left in the state; uploads in parts that are on record there are removed before their record is. */
+/** What operations that have ended left in the state; uploads in parts and staged files that are on record there are removed before their record is. */
 async function sweepState(around: Surroundings, targets: readonly Target[], dryRun: boolean): Promise<Swept[]> {
   const { journal, settings, log } = around
   const folder = `${settings.statePath}/operations`
@@ -176,10 +178,13 @@ async function sweepState(around: Surroundings, targets: readonly Target[], dryR
     swept.push({ place: folder, path: name, why: 'its operation has ended' })
     if (dryRun) continue
     try {
+      if (entry?.status.operation === 'restore' && around.storage.rename) {
+        await unstageLeft(around.pool, name, `${folder}/${name}`, [inventoryFile, leftInventory])
+      }
       await abortUploads(`${folder}/${name}/uploads.jsonl`, storeOf)
       await rm(`${folder}/${name}`, { recursive: true, force: true })
     } catch (error) {
-      log.warn({ operation_id: name, err: error }, 'its uploads in parts could not be removed yet')
+      log.warn({ operation_id: name, err: error }, 'what it left could not be removed yet')
     }
   }
   return swept

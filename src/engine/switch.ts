@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { ServiceError } from '../errors.js'
+import type { Lacking } from './contents.js'
 import type { StagedPart } from './install.js'
-import type { Gap, RestoreRequest } from './operation.js'
+import type { RestoreRequest } from './operation.js'
 import type { Owner } from './precheck.js'
 import type { Run } from './run.js'
 
@@ -9,8 +10,7 @@ import type { Run } from './run.js'
 export interface SwitchRecord {
   readonly staging: RestoreRequest['staging']
   readonly parts: readonly StagedPart[]
-  /** What the backup's manifest counts and the backup does not have. */
-  readonly missing: readonly Gap[]
+  readonly missing: Lacking
   readonly owner?: Owner
 }
 

@@ -27,6 +27,8 @@ export class Tracker {
   switching = false
   /** Live files may have changed: who comes back must finish it. */
   begun = false
+  /** Something of it could not be removed: its records stay for the sweep. */
+  leftBehind = false
 
   readonly #identity: Identity
   readonly #progress: Progress

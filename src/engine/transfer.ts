@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs'
-import { type Failure, toFailure } from '../errors.js'
+import { type Failure, isServiceError, toFailure } from '../errors.js'
 import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
@@ -27,6 +27,8 @@ export interface CopyTask extends Ways {
   readonly kind: 'copy'
   /** Write under the hidden names of this operation. */
   readonly hideFor?: string
+  /** And give each file its own name as soon as it is proven. One that is in the way was left by a kill. */
+  readonly show?: true
   /** Sizes, times and hashes of the batch are what must be found, and what the copies get; otherwise they are what the listing saw. */
   readonly recorded?: true
   readonly direct?: true
@@ -147,9 +149,10 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
-    const reused = await reuse(file, task.toPrefix + name)
+    const move = () => moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
+    const reused = await reuse(file, ways.target)
     const moved =
-      reused ?? (await moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted }))
+      reused ?? (task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, move) : await move())
     if (reused) counted.addReused(reused.size)
     counted.addFile(moved.serverSide)
     report?.add(file.path, moved)
@@ -157,6 +160,22 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
   })
   counted.flush()
   return { ...outcome, report: report?.end() ?? null, last }
+}
+
+/** A file that can't be shown leaves nothing hidden. */
+async function moveAndShow(to: Store, hidden: string, path: string, move: () => Promise<Copied>): Promise<Copied> {
+  const copied = await move().catch(async (error: unknown) => {
+    if (!isServiceError(error, 'STORE_EXISTS')) throw error
+    await to.remove([hidden])
+    return move()
+  })
+  try {
+    await to.rename?.(hidden, path)
+  } catch (error) {
+    await to.remove([hidden])
+    throw error
+  }
+  return copied
 }
 
 async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome> {

@@ -142,7 +142,8 @@ async function interrupt(
     await sleep(random() * 60)
     return 'deleting'
   }
-  const request = { backup_id: id, confirm: true, restore_metadata: false, mode: random() < 0.5 ? 'merge' : 'replace' }
+  const [mode, staging] = [random() < 0.5 ? 'merge' : 'replace', random() < 0.3 ? 'file' : 'all']
+  const request = { backup_id: id, confirm: true, restore_metadata: false, mode, staging }
   const started = kind === 'backup' ? await victim.call('POST', '') : await victim.call('POST', '/restore', request)
   if (started.status !== 'running') throw new Error(`it did not start: ${JSON.stringify(started)}`)
   for (;;) {

@@ -238,3 +238,17 @@ t.test("Arc's own backup has no hashes: its counts and sizes are checked", async
   t.match(status, { status: 'failed', verified: false, missing_files: 2 })
   t.match(status.missing_sample, [{ path: 'metrics/mem' }, { path: 'alpha_iot/cpu' }])
 })
+
+t.test("what Arc's own manifest counts and its backup lacks is counted to the last file", async (t) => {
+  const here = await scene(t)
+  const file = `${here.folder}/data/backups/${arcBackupId}/manifest.json`
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as { databases: { measurements: { file_count: number }[] }[] }
+  const [first, second] = manifest.databases.flatMap(({ measurements }) => measurements)
+  if (!first || !second) throw new Error('the fixture has changed')
+  first.file_count += 100
+  second.file_count += 7
+  writeFileSync(file, JSON.stringify(manifest))
+  const status = await here.run('/restore', { backup_id: arcBackupId, confirm: true })
+  t.match(status, { status: 'failed', missing_files: 107 })
+  t.equal((status.missing_sample as unknown[]).length, 2)
+})

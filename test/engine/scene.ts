@@ -17,6 +17,8 @@ import { fromFailure } from '../../src/errors.js'
 import { newBackupId } from '../../src/format/backup-id.js'
 import { runMetadataTask } from '../../src/metadata/task.js'
 import { LocalStore } from '../../src/stores/local.js'
+import type { openStore } from '../../src/stores/open.js'
+import type { Store } from '../../src/stores/store.js'
 import { type TransferThreadData, taskRunner } from '../../workers/transfer.js'
 
 export const wholeBackup: BackupRequest = { includeMetadata: false, includeConfig: false }
@@ -50,8 +52,21 @@ export interface Scene {
   open(kind?: 'backup' | 'restore' | 'verify', backupId?: string): Run
 }
 
+/** Stores and threads of another kind. */
+export interface SceneParts {
+  wrap(store: Store, name: string): Store
+  pool(data: TransferThreadData): Pool
+}
+
+const plainParts: SceneParts = { wrap: (store) => store, pool: poolHere }
+
 /** A storage, a destination and a state in a folder of their own. */
-export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: string): Scene {
+export function openScene(
+  t: Test,
+  more: Partial<EngineSettings> = {},
+  within?: string,
+  { wrap, pool: openPool }: SceneParts = plainParts,
+): Scene {
   const folder = within ?? t.testdir({})
   const [storage, target, statePath] = ['storage', 'backups', 'state'].map((name) => `${folder}/${name}`) as [
     string,
@@ -81,7 +96,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     checkConfiguration: () => {},
     ...more,
   }
-  const pool = poolHere({
+  const pool = openPool({
     stores: {
       storage: { kind: 'local', root: storage },
       [targetStoreName('local')]: { kind: 'local', root: target },
@@ -108,8 +123,8 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
       backupId,
       startedAt: new Date(),
       settings,
-      storage: new LocalStore(storage),
-      target: new LocalStore(target),
+      storage: wrap(new LocalStore(storage), 'storage'),
+      target: wrap(new LocalStore(target), targetStoreName('local')),
       targetStore: targetStoreName('local'),
       uploads: `${scratch.url}/uploads.jsonl`,
       scratch,
@@ -136,8 +151,8 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
 }
 
 /** The pool's tasks without its threads. */
-export function poolHere(data: TransferThreadData): Pool {
-  const run = taskRunner(data)
+export function poolHere(data: TransferThreadData, open?: typeof openStore): Pool {
+  const run = taskRunner(data, open)
   return {
     workers: 2,
     transfer: (task) => run(task) as Promise<TransferOutcome>,

@@ -1,6 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { pack } from '../../src/engine/batch.js'
 import type { Surroundings } from '../../src/engine/execution.js'
+import { Inventory } from '../../src/engine/inventory.js'
+import type { OperationKind } from '../../src/engine/operation.js'
 import { Progress } from '../../src/engine/progress.js'
 import { sweep } from '../../src/engine/sweep.js'
 import { Tracker } from '../../src/engine/tracker.js'
@@ -19,8 +22,8 @@ const minio = await startMinio(t)
 const idOf = (number: number): string => `backup-20261123-1030${String(number).padStart(2, '0')}-0000000${number % 10}`
 const [done, running, unknown] = ['000000000001', '000000000002', '000000000003']
 
-function begun(operationId: string, backupId: string) {
-  const identity = { operation: 'backup', operationId, backupId, target: 'local', databases: null } as const
+function begun(operationId: string, backupId: string, operation: OperationKind = 'backup') {
+  const identity = { operation, operationId, backupId, target: 'local', databases: null } as const
   const tracker = new Tracker(identity, new Progress())
   const status = tracker.snapshot()
   tracker.end('failed', null)
@@ -148,3 +151,24 @@ async function namesOf(store: Store): Promise<string[]> {
   for await (const { path } of store.list('')) names.push(path)
   return names.sort()
 }
+
+t.test('what a restore staged and could not take back goes by its list, and only that', async (t) => {
+  const { scene, around, journal } = prepare(t)
+  const restore = '000000000004'
+  const { status, ended } = begun(restore, idOf(1), 'restore')
+  journal.begin({ status, request: {}, caller: 'x' }, 'boot')
+  journal.end(ended)
+  const folder = `${scene.settings.statePath}/operations/${restore}`
+  mkdirSync(folder, { recursive: true })
+  const inventory = new Inventory(`${folder}/inventory.db`)
+  inventory.add(pack([{ path: 'db/m/a.parquet', size: 1, mtimeNs: 0n }]))
+  inventory.close()
+  const stays = ['db/m/.a.parquet.000000000005.part', 'db/m/a.parquet', `db/m/.b.parquet.${restore}.part`]
+  scene.put(`db/m/.a.parquet.${restore}.part`, ...stays)
+  const pool = poolHere({ stores: { storage: { kind: 'local', root: scene.storage } } })
+  await sweep({ ...around, pool }, [], true)
+  t.ok(existsSync(`${scene.storage}/db/m/.a.parquet.${restore}.part`))
+  await sweep({ ...around, pool }, [], false)
+  t.same(readdirSync(`${scene.storage}/db/m`).sort(), stays.map((path) => path.slice(5)).sort())
+  t.notOk(existsSync(folder))
+})

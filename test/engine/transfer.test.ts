@@ -319,6 +319,24 @@ t.test('staged: under a hidden name, with the recorded time and owner, never ove
   t.ok(Date.now() - statSync(here.target('timeless')).mtimeMs < 60_000, 'without a time on record it is new')
 })
 
+t.test('one by one: a hidden name until it is proven; what a kill left under it is no obstacle', async (t) => {
+  const here = scene(t)
+  const [file, folder] = [here.put('db/a'), here.put('db/b')]
+  mkdirSync(here.target('db/b'), { recursive: true })
+  writeFileSync(here.target('db/a'), 'old')
+  writeFileSync(here.target(hiddenName('db/a', operation, 'part')), 'half')
+  const task = { recorded: true, direct: true, hideFor: operation, show: true } as const
+  const wrong = { ...file, sha256: 'ab'.repeat(32) }
+  t.match(await here.copy([wrong], task), { fatal: null, failures: [{ failure: { code: 'INTEGRITY' } }] })
+  t.equal(readFileSync(here.target('db/a'), 'utf8'), 'old')
+  t.match(await here.copy([file], task), { fatal: null, failures: [] })
+  t.match(await here.copy([folder], task), {
+    fatal: { message: /cannot rename "db.*illegal operation on a directory/ },
+  })
+  t.equal(readFileSync(here.target('db/a'), 'utf8'), readFileSync(`${here.folder}/from/db/a`, 'utf8'))
+  t.same(readdirSync(here.target('db')).sort(), ['a', 'b'], 'nothing hidden is left')
+})
+
 t.test('a report tells what was copied, and nothing of what was not', async (t) => {
   const here = scene(t)
   const gone = { ...here.put('db/m/gone.parquet') }
