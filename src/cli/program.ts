@@ -34,6 +34,7 @@ interface OperationOptions extends CommonOptions {
   readonly mode?: string
   readonly allOrNothing?: boolean
   readonly staging?: string
+  readonly compare?: string
   readonly level?: string
   readonly target?: string
   readonly yes?: boolean
@@ -112,6 +113,10 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--databases <names...>', 'only these databases')
     .option('--mode <mode>', 'merge: keep Parquet files that the backup lacks; replace: move them aside')
     .option('--all-or-nothing', 'change nothing unless every file is proven')
+    .option(
+      '--compare <how>',
+      'which live files are left alone: hash: of the same bytes; stat: of the same size and time',
+    )
     .option('--staging <staging>', 'all: prove everything first; file: one by one, where room is short')
     .option('--target <name>', whichTarget)
     .option('--yes', 'do not ask')
@@ -217,6 +222,7 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.mode && { mode: options.mode }),
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),
+    ...(options.compare && { compare: options.compare }),
   }
   return move(() => backups.startRestore(request), backups, options, terminal)
 }

@@ -95,11 +95,12 @@ async function readSidecar(
 }
 
 function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
-  const { path, size_bytes: size, sha256 } = entry
+  const { path, size_bytes: size, sha256, source_etag: etag } = entry
   const mtimeNs = BigInt(entry.source_mtime_ns ?? 0)
-  if (entry.list === 'files') intake.add({ path, size, sha256, mtimeNs })
+  const known = { size, sha256, mtimeNs, ...(etag !== undefined && { etag }) }
+  if (entry.list === 'files') intake.add({ path, ...known })
   else if (path.startsWith(backupPaths.data)) {
-    intake.add({ path: path.slice(backupPaths.data.length), size, sha256, mtimeNs })
+    intake.add({ path: path.slice(backupPaths.data.length), ...known })
   } else parts.push({ path, size, sha256 })
 }
 

@@ -29,7 +29,7 @@ export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, afte
     run.progress.check()
     const { id: _, done: before, ...files } = batch
     // Copied before an interruption.
-    if (before.every((flag) => flag === 1)) return
+    if (before.every((flag) => flag !== 0)) return
     const reuse = basis?.reuse(batch)
     const outcome = await run.pool.transfer({ ...task, batch: files, ...(reuse && { reuse }) })
     const { done, failures, fatal, report } = outcome

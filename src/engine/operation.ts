@@ -28,6 +28,8 @@ export interface RestoreRequest {
   readonly allOrNothing: boolean
   /** `all`: stage everything, then switch; `file`: stage, prove and switch one by one, for want of room. */
   readonly staging: 'all' | 'file'
+  /** How live files are compared with what is on record: those that are the same are left alone. Absent: by every byte. */
+  readonly compare?: 'hash' | 'stat'
 }
 
 /** How closely a backup is looked at: names and sizes; every byte; every byte and what the files are. */
@@ -94,6 +96,8 @@ export interface OperationStatus {
   readonly processedBytes: number
   /** Of the processed files, those that a store copied by itself: their bytes did not go through here. */
   readonly serverSideFiles: number
+  /** Of the processed files, those that a restore found in their place already, and left alone. */
+  readonly unchangedFiles: number
   /** Of the processed files, those that an earlier backup in the same target had, and their bytes. */
   readonly reusedFiles: number
   readonly reusedBytes: number

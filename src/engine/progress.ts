@@ -1,6 +1,6 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
 
-const counters = ['files', 'bytes', 'serverSide', 'reusedFiles', 'reusedBytes'] as const
+const counters = ['files', 'bytes', 'serverSide', 'reusedFiles', 'reusedBytes', 'unchanged'] as const
 type Counter = (typeof counters)[number]
 const counterBytes = counters.length * BigInt64Array.BYTES_PER_ELEMENT
 
@@ -17,7 +17,7 @@ const reasons = Object.keys(stops) as StopReason[]
 
 /**
  * The counters of one operation, shared by every thread: workers add, whoever wants to know reads. No messages, no timers.
- * `files` and `bytes` (in place so far), how many of the files a store copied by itself, and what an earlier backup had of them, only; totals and outcomes are the engine's.
+ * `files` and `bytes` (in place so far), how many of the files a store copied by itself, what an earlier backup had of them, and how many were in place before, only; totals and outcomes are the engine's.
  */
 export class Progress {
   /** Goes to the worker threads with each task. */
@@ -66,6 +66,7 @@ export class BatchProgress {
   #serverSide = 0
   #reusedFiles = 0
   #reusedBytes = 0
+  #unchanged = 0
 
   constructor(progress: Progress) {
     this.#progress = progress
@@ -81,6 +82,10 @@ export class BatchProgress {
     if (serverSide) this.#serverSide += 1
   }
 
+  addUnchanged(): void {
+    this.#unchanged += 1
+  }
+
   addReused(bytes: number): void {
     this.#reusedFiles += 1
     this.#reusedBytes += bytes
@@ -93,6 +98,8 @@ export class BatchProgress {
     if (this.#serverSide !== 0) this.#progress.add('serverSide', this.#serverSide)
     if (this.#reusedFiles !== 0) this.#progress.add('reusedFiles', this.#reusedFiles)
     if (this.#reusedBytes !== 0) this.#progress.add('reusedBytes', this.#reusedBytes)
+    if (this.#unchanged !== 0) this.#progress.add('unchanged', this.#unchanged)
+    this.#unchanged = 0
     this.#serverSide = 0
     this.#files = 0
     this.#bytes = 0

@@ -1,7 +1,7 @@
 import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { loadManifest } from './backups.js'
-import { pack, unpack } from './batch.js'
+import { fileStates, pack, packBatches, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
 import { type Lacking, type Part, readContents } from './contents.js'
 import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
@@ -113,7 +113,8 @@ async function stage(
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
   const proven = stageParts(run, request, parts)
-  const copied = copyFiles(run, completeListing(), { ...planOf(run, owner), direct: true, hideFor: run.id })
+  const plan = { ...planOf(run, owner), ...(await comparison(run, request)), direct: true, hideFor: run.id } as const
+  const copied = copyFiles(run, completeListing(), plan)
   await Promise.allSettled([proven, copied])
   await copied.catch((error: unknown) => {
     // Nobody else writes hidden names of this operation.
@@ -123,6 +124,18 @@ async function stage(
     })
   })
   return proven
+}
+
+/** Nothing is compared where there is nothing. */
+async function comparison(run: Run, request: RestoreRequest): Promise<Pick<CopyPlan, 'compare'>> {
+  try {
+    for await (const { path } of run.storage.list('', { depth: 1 })) {
+      if (!path.startsWith('.')) return { compare: request.compare ?? 'hash' }
+    }
+  } catch (error) {
+    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+  }
+  return {}
 }
 
 function planOf(run: Run, owner: Owner | undefined): CopyPlan {
@@ -147,8 +160,13 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
   const { staging, parts, owner, missing } = record
   if (staging === 'all') run.tracker.enter('switching')
   if (request.restoreData) {
-    if (staging === 'file') await copyFiles(run, completeListing(), inPlace(run, owner))
-    else await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
+    if (staging === 'file') {
+      await copyFiles(run, completeListing(), { ...inPlace(run, owner), ...(await comparison(run, request)) })
+    } else {
+      const listed = run.inventory.lastBatch()
+      await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
+      await copyFiles(run, completeListing(), inPlace(run, owner), listed)
+    }
     run.tracker.switching = true
     run.tracker.enter('switching')
     await settleExtras(run, request.mode)
@@ -161,9 +179,20 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
   return 'completed'
 }
 
-/** Gives the staged files of a batch their own names. */
+/** Gives the staged files of a batch their own names. What was left alone and is not there any more is listed again, to be copied after all. */
 async function show(run: Run, batch: StoredBatch): Promise<void> {
-  const staged = unpack(batch).filter((_, index) => batch.done[index] === 1)
+  const files = unpack(batch)
+  const left = files.filter((_, index) => batch.done[index] === fileStates.leftAlone)
+  if (left.length > 0) {
+    const again = await run.pool.transfer({ kind: 'confirm', store: storeNames.storage, batch: pack(left) })
+    if (again.fatal) throw fromFailure(again.fatal)
+    const changed = left.filter((_, index) => again.done[index] !== fileStates.done)
+    for (const batch of packBatches(changed)) run.inventory.add(batch)
+    run.progress.add('unchanged', -changed.length)
+    run.progress.add('files', -changed.length)
+    for (const { size } of changed) run.progress.add('bytes', -size)
+  }
+  const staged = files.filter((_, index) => batch.done[index] === fileStates.done)
   if (staged.length === 0) return
   const { paths, sizes } = pack(staged)
   const again = run.resumed ? { again: sizes } : {}

@@ -96,6 +96,7 @@ export class Tracker {
       totalBytes: this.totalBytes,
       processedBytes: bytes,
       serverSideFiles: this.#progress.read('serverSide'),
+      unchangedFiles: this.#progress.read('unchanged'),
       reusedFiles: this.#progress.read('reusedFiles'),
       reusedBytes: this.#progress.read('reusedBytes'),
       bytesPerSecond: rate,

@@ -38,6 +38,7 @@ export const restoreSchema = z.object({
   mode: z.enum(['merge', 'replace'], { error: 'must be "merge" or "replace"' }).nullish(),
   all_or_nothing: flag,
   staging: z.enum(['all', 'file'], { error: 'must be "all" or "file"' }).nullish(),
+  compare: z.enum(['hash', 'stat'], { error: 'must be "hash" or "stat"' }).nullish(),
 })
 
 export const verifySchema = z.object({
@@ -93,6 +94,7 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
     mode: request.mode ?? 'merge',
     allOrNothing: request.all_or_nothing ?? false,
     staging: request.staging ?? 'all',
+    compare: request.compare ?? 'hash',
     ...(names && { databases: names }),
   }
 }

@@ -67,13 +67,14 @@ function settledBody({ settled }: OperationStatus): Record<string, unknown> {
   return { settled_passes: passes, replaced_files: replacedFiles, consumed_inputs_skipped: consumedInputs }
 }
 
-function restoreBody({ restore }: OperationStatus): Record<string, unknown> {
+function restoreBody({ restore, unchangedFiles }: OperationStatus): Record<string, unknown> {
   if (!restore) return {}
   return {
     mode: restore.mode,
     verified: restore.verified,
     missing_files: restore.missingFiles,
     ...(restore.missingSample.length > 0 && { missing_sample: restore.missingSample }),
+    unchanged_files: unchangedFiles,
     kept_files: restore.keptFiles,
     kept_partitions: restore.keptPartitions,
     replaced_files: restore.replacedFiles,

@@ -100,9 +100,10 @@ t.test('the defaults of a restore', async (t) => {
     mode: 'merge',
     allOrNothing: false,
     staging: 'all',
+    compare: 'hash',
   }
   t.same(parseRestore(base), defaults)
-  const nulls = ['restore_data', 'restore_metadata', 'restore_config', 'mode', 'staging', 'all_or_nothing', 'databases']
+  const nulls = ['restore_data', 'restore_metadata', 'restore_config', 'mode', 'staging', 'compare', 'all_or_nothing', 'databases']
   t.same(parseRestore({ ...base, ...Object.fromEntries(nulls.map((field) => [field, null])) }), defaults)
   const opposite = {
     restore_data: false,

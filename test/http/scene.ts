@@ -38,6 +38,7 @@ export const running: OperationStatus = {
   totalBytes: 83766,
   processedBytes: 4000,
   serverSideFiles: 0,
+  unchangedFiles: 0,
   reusedFiles: 0,
   reusedBytes: 0,
   bytesPerSecond: 1000,
