@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
 import type { Feed } from './feed.js'
+import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
 import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
@@ -136,6 +137,13 @@ export function createRouter(operations: Operations, feed: Feed): Router<State> 
   router.get('/health', async (ctx) => {
     const uptime = process.uptime()
     ctx.body = { status: 'ok', time: timestamp(), uptime: goDuration(uptime), uptime_sec: uptime }
+  })
+
+  let description: Buffer | undefined
+  router.get('/openapi.json', async (ctx) => {
+    description ??= Buffer.from(JSON.stringify(describeApi()))
+    ctx.type = 'application/json'
+    ctx.body = description
   })
 
   router.get('/ready', async (ctx) => {
