@@ -55,6 +55,8 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
       includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
       onInterrupt: backup.onInterrupt,
+      incremental: backup.incremental,
+      rehashAfterMs: backup.rehashAfterMs,
       keepReplacedMs: backup.keepReplacedMs,
       lockTtlMs: backup.lockTtlMs,
       maxSkipped: backup.maxSkipped,

@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads'
+import { findRuns, type IndexOutcome, type IndexTask } from '../src/engine/sidecar-runs.js'
 import { type TransferOutcome, type TransferTask, transfer } from '../src/engine/transfer.js'
 import { type ListOutcome, type ListTask, listLevel } from '../src/engine/walk.js'
 import { toFailure } from '../src/errors.js'
@@ -20,9 +21,10 @@ export function taskRunner({ stores }: TransferThreadData) {
     open.set(name, store)
     return store
   }
-  return async (task: TransferTask | ListTask): Promise<TransferOutcome | ListOutcome> => {
-    if (task.kind !== 'list') return transfer(task, storeByName)
+  return async (task: TransferTask | ListTask | IndexTask): Promise<TransferOutcome | ListOutcome | IndexOutcome> => {
+    if (task.kind !== 'list' && task.kind !== 'index') return transfer(task, storeByName)
     try {
+      if (task.kind === 'index') return { runs: findRuns(task.file, task.start, task.end) }
       return { level: await listLevel(task, await storeByName(task.store)) }
     } catch (error) {
       return { failure: toFailure(error) }

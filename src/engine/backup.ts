@@ -2,6 +2,7 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { Basis } from './basis.js'
 import { type Batch, packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
@@ -29,10 +30,7 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
   try {
     const census = new Census()
     await markBackup(run, 'backup')
-    await copyData(run, request, census)
-    await checkSource(run)
-    await lookAgain(run, census)
-    await settlePartitions(run, request.databases, census, (after) => copyMore(run, census, after))
+    await copyAll(run, request, census)
     forgetVanished(run)
     judgeGaps(run)
     // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
@@ -52,8 +50,26 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
   return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
 }
 
+/** All data files, as they were at one instant in each partition. */
+async function copyAll(run: Run, request: BackupRequest, census: Census): Promise<void> {
+  // The source is listed while it is looked for.
+  const finding = request.incremental ? Basis.open(run, request.databases) : Promise.resolve(null)
+  const plan = dataPlan(run, census)
+  const opened = finding.then((basis) => (basis ? { ...plan, basis } : plan))
+  try {
+    await copyData(run, request, census, opened)
+    await checkSource(run)
+    const more = async (after: number): Promise<void> => copyFiles(run, completeListing(), await opened, after)
+    await lookAgain(run, more)
+    await settlePartitions(run, request.databases, census, more)
+  } finally {
+    const basis = await finding.catch(() => null)
+    basis?.close()
+  }
+}
+
 /** Lists the source and copies what is listed so far, both at once. */
-async function copyData(run: Run, request: BackupRequest, census: Census): Promise<void> {
+async function copyData(run: Run, request: BackupRequest, census: Census, plan: Promise<CopyPlan>): Promise<void> {
   run.tracker.enter('listing')
   for (const sentence of run.settings.uncovered) run.tracker.warn(sentence)
   const earlier = await Earlier.open(run, census)
@@ -64,7 +80,7 @@ async function copyData(run: Run, request: BackupRequest, census: Census): Promi
     run.tracker.enter('copying')
   })
   try {
-    await copyFiles(run, listing, dataPlan(run, census))
+    await copyFiles(run, listing, await plan)
   } finally {
     await listed
   }
@@ -83,13 +99,8 @@ function dataPlan(run: Run, census: Census): CopyPlan {
   }
 }
 
-/** What was put into the inventory after the batch `after`. */
-async function copyMore(run: Run, census: Census, after: number): Promise<void> {
-  await copyFiles(run, completeListing(), dataPlan(run, census), after)
-}
-
 /** Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. */
-async function lookAgain(run: Run, census: Census): Promise<void> {
+async function lookAgain(run: Run, copyMore: (after: number) => Promise<void>): Promise<void> {
   if (run.inventory.countFailed() === 0) return
   let last = 0
   const firstAgain = run.inventory.lastBatch()
@@ -98,7 +109,7 @@ async function lookAgain(run: Run, census: Census): Promise<void> {
     last = page.at(-1)?.id ?? last
   }
   run.inventory.forgetFailures(last)
-  await copyMore(run, census, firstAgain)
+  await copyMore(firstAgain)
 }
 
 /** What is gone from the source is none of the backup's files. */
@@ -148,6 +159,8 @@ async function seal(
     settled_passes: tracker.settled?.passes,
     replaced_files: tracker.settled?.replacedFiles,
     consumed_inputs_skipped: tracker.settled?.consumedInputs,
+    reused_files: census.reusedFiles,
+    reused_bytes: census.reusedBytes,
     skipped_files: tracker.skippedFiles,
     skipped_sample: tracker.skippedSample.map(({ path }) => path),
     has_metadata: captured.some(({ name }) => name === 'arc'),

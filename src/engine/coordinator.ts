@@ -81,8 +81,9 @@ export class Coordinator {
     this.#targets = targets
     this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
     const { settings, log } = options
-    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, log }
-    this.#verdicts = new Verdicts(settings.statePath)
+    const verdicts = new Verdicts(settings.statePath)
+    this.#verdicts = verdicts
+    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log }
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
@@ -105,13 +106,13 @@ export class Coordinator {
   /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
   async startBackup(request: BackupRequest, caller: Caller): Promise<Started> {
     const target = this.#targets.get(request.target)
-    const { includeConfig: usual } = this.#options.settings
+    const { includeConfig: usual, incremental } = this.#options.settings
     const includeConfig = request.includeConfig ?? (usual && request.databases === undefined)
     const started = await this.#take('backup', async () => {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
       }
-      return planBackup(target, { ...request, includeConfig }, caller)
+      return planBackup(target, { incremental, ...request, includeConfig }, caller)
     })
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }

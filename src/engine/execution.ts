@@ -15,6 +15,7 @@ import { type EngineSettings, type Run, storeNames, targetStoreName } from './ru
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
 import { abortUploads } from './uploads.js'
+import type { Verdicts } from './verdicts.js'
 
 /** How often the journal is told how far an operation is, in ms. */
 const savePeriod = 2000
@@ -27,6 +28,7 @@ export interface Surroundings {
   readonly storage: Store
   readonly pool: Pool
   readonly journal: Journal
+  readonly verdicts: Pick<Verdicts, 'of'>
   readonly log: Logger
 }
 
@@ -77,7 +79,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
 }
 
 export async function openRun(
-  { settings, storage, pool, journal, log }: Surroundings,
+  { settings, storage, pool, journal, verdicts, log }: Surroundings,
   { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
@@ -112,6 +114,7 @@ export async function openRun(
     inventory: new Inventory(`${scratch.url}/inventory.db`),
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
+    isDamaged: (backup, manifest) => verdicts.of(backup, target.name, manifest).verified === 'damaged',
     log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
     confirmLocks,
   }

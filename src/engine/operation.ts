@@ -3,6 +3,8 @@ import type { ErrorCode } from '../errors.js'
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
 export interface BackupRequest {
   readonly includeMetadata: boolean
+  /** Take files that have not changed from an earlier backup in the same target? Absent: as is configured. */
+  readonly incremental?: boolean
   /** Absent: as is configured, and not for some databases only. */
   readonly includeConfig?: boolean
   /** Name of the place for the backup; absent: the default one. */
@@ -92,6 +94,9 @@ export interface OperationStatus {
   readonly processedBytes: number
   /** Of the processed files, those that a store copied by itself: their bytes did not go through here. */
   readonly serverSideFiles: number
+  /** Of the processed files, those that an earlier backup in the same target had, and their bytes. */
+  readonly reusedFiles: number
+  readonly reusedBytes: number
   /** Mean of the last seconds while running, of the whole operation afterwards. */
   readonly bytesPerSecond: number
   /** Null while the total is not known yet. */

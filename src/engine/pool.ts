@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
+import type { IndexOutcome, IndexTask, Runs } from './sidecar-runs.js'
 import type { TransferOutcome, TransferTask } from './transfer.js'
 import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 
@@ -13,6 +14,8 @@ export interface Pool {
   transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
+  /** @throws MANIFEST_INVALID, PATH_UNSAFE */
+  index(task: IndexTask): Promise<Runs>
   metadata(task: MetadataTask): Promise<MetadataOutcome>
   /** Ends the threads; tasks still running are cut off. */
   close(): Promise<void>
@@ -52,6 +55,11 @@ export function openPool(options: PoolOptions): Pool {
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)
       if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
+    index: async (task) => {
+      const outcome: IndexOutcome = await files.run(task)
+      if ('runs' in outcome) return outcome.runs
       throw fromFailure(outcome.failure)
     },
     metadata: (task) => metadata.run(task),

@@ -94,6 +94,8 @@ export class Tracker {
       totalBytes: this.totalBytes,
       processedBytes: bytes,
       serverSideFiles: this.#progress.read('serverSide'),
+      reusedFiles: this.#progress.read('reusedFiles'),
+      reusedBytes: this.#progress.read('reusedBytes'),
       bytesPerSecond: rate,
       etaSeconds: this.#eta(bytes, rate),
       startedAt: this.#startedAt,

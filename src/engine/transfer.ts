@@ -6,7 +6,8 @@ import { runLanes } from './lanes.js'
 import { type MoveOptions, moveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { proveFile } from './prove-file.js'
-import { type Report, reportOn } from './report.js'
+import { type Moved, type Report, reportOn } from './report.js'
+import { isUnchanged, type Reuse, readKnown, reuseFile } from './reuse.js'
 import { hiddenName } from './stage-name.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
@@ -34,6 +35,8 @@ export interface CopyTask extends Ways {
   readonly live?: true
   /** Count and write lines for the sidecar. */
   readonly report?: true
+  /** Where to find what an earlier backup has of these files. */
+  readonly reuse?: Reuse
   /** Files in flight at once; 1 where nothing waits for a network. */
   readonly transfers?: number
   /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
@@ -134,14 +137,23 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     // Appending a short line is atomic: the threads share the file.
     if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
   }
+  const known = task.reuse && readKnown(task.reuse)
+  const reuse = async (file: BatchFile, target: string): Promise<Moved | undefined> => {
+    const before = known?.get(file.path)
+    if (!before || !isUnchanged(file, before)) return undefined
+    return reuseFile(before, to, target, { onUpload, check: () => progress.check() })
+  }
   const outcome = await each(unpack(task.batch), task.transfers ?? 1, async (file) => {
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
-    const copied = await moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
-    counted.addFile(copied.serverSide)
-    report?.add(file.path, copied)
-    last = copied
+    const reused = await reuse(file, task.toPrefix + name)
+    const moved =
+      reused ?? (await moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted }))
+    if (reused) counted.addReused(reused.size)
+    counted.addFile(moved.serverSide)
+    report?.add(file.path, moved)
+    last = moved
   })
   counted.flush()
   return { ...outcome, report: report?.end() ?? null, last }

@@ -51,6 +51,8 @@ const statusFields = {
   total_bytes: bytes('size of the files to be moved, as far as they are listed'),
   processed_bytes: bytes('moved so far'),
   server_side_files: count('of the processed files, those that a store copied by itself').optional(),
+  reused_files: count('of the processed files, those that an earlier backup at the target had').optional(),
+  reused_bytes: bytes('their size').optional(),
   started_at: time('when it began'),
   completed_at: time('when it ended').optional(),
   error: text('why it failed').optional(),
@@ -109,6 +111,7 @@ export const status = z.union([idle, operationStatus])
 const request = z
   .strictObject({
     includeMetadata: z.boolean().optional(),
+    incremental: z.boolean().optional(),
     includeConfig: z.boolean().optional(),
     target: z.string().optional(),
     databases: z.array(z.string()).optional(),
@@ -145,6 +148,8 @@ const summary = z
     skipped_overlong_keys: count("only in Arc's own: files whose names were too long").optional(),
     unaddressable_files: count("only in Arc's own: files whose names could not be used").optional(),
     scope: databaseNames.optional(),
+    reused_files: count('of the files, those that an earlier backup at the target had').optional(),
+    reused_bytes: bytes('their size').optional(),
     target: targetName,
     verified: z
       .enum(['quick', 'full', 'deep', 'damaged'])
@@ -202,6 +207,8 @@ export const manifest = z
     settled_passes: count('listings until nothing of what was copied was lost any more').optional(),
     replaced_files: count('copied and taken out again, because Arc had merged them').optional(),
     consumed_inputs_skipped: count('left out because a merged file stands for them').optional(),
+    reused_files: count('of the files, those that an earlier backup at the target had').optional(),
+    reused_bytes: bytes('their size').optional(),
     scope: databaseNames.optional(),
     warnings: z.array(z.string()).meta({ description: 'what an operator should know of it' }).optional(),
     metadata_files: z.array(z.string()).meta({ description: 'SQLite files, without .db' }).optional(),

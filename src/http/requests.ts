@@ -28,6 +28,9 @@ export const createSchema = z
   .object({
     include_metadata: flag('arc.db and the other SQLite files; default true, with databases false'),
     include_config: flag('arc.toml; default as backup.include_config says, with databases false'),
+    incremental: flag(
+      'take what has not changed from an earlier backup at the target; default as backup.incremental says',
+    ),
     databases,
     target,
   })
@@ -75,6 +78,7 @@ export function parseCreate(body: unknown): BackupRequest {
   return {
     includeMetadata: request.include_metadata ?? !names,
     ...(typeof request.include_config === 'boolean' && { includeConfig: request.include_config }),
+    ...(typeof request.incremental === 'boolean' && { incremental: request.incremental }),
     ...(names && { databases: names }),
     ...(request.target && { target: request.target }),
   }

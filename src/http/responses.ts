@@ -15,6 +15,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     total_bytes: status.totalBytes,
     processed_bytes: status.processedBytes,
     ...(status.serverSideFiles > 0 && { server_side_files: status.serverSideFiles }),
+    ...(status.operation === 'backup' && { reused_files: status.reusedFiles, reused_bytes: status.reusedBytes }),
     started_at: status.startedAt,
     ...(status.completedAt !== null && { completed_at: status.completedAt }),
     ...(status.error !== null && { error: status.error }),

@@ -9,6 +9,7 @@ import type { BackupRequest, RestoreRequest } from '../../src/engine/operation.j
 import type { Pool } from '../../src/engine/pool.js'
 import { Progress } from '../../src/engine/progress.js'
 import { type EngineSettings, type Run, targetStoreName } from '../../src/engine/run.js'
+import type { IndexOutcome } from '../../src/engine/sidecar-runs.js'
 import { Tracker } from '../../src/engine/tracker.js'
 import type { TransferOutcome } from '../../src/engine/transfer.js'
 import type { ListOutcome } from '../../src/engine/walk.js'
@@ -66,6 +67,8 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
     transfers: 4,
     operationTimeoutMs: 60_000,
     onInterrupt: 'resume',
+    incremental: true,
+    rehashAfterMs: 30 * 86_400_000,
     keepReplacedMs: 60_000,
     lockTtlMs: 15_000,
     maxSkipped: 0.1,
@@ -117,6 +120,7 @@ export function openScene(t: Test, more: Partial<EngineSettings> = {}, within?: 
       inventory,
       journal,
       resumed: null,
+      isDamaged: () => false,
       confirmLocks: async () => {},
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }
@@ -140,6 +144,11 @@ export function poolHere(data: TransferThreadData): Pool {
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome
       if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
+    index: async (task) => {
+      const outcome = (await run(task)) as IndexOutcome
+      if ('runs' in outcome) return outcome.runs
       throw fromFailure(outcome.failure)
     },
     metadata: (task) => runMetadataTask(task),

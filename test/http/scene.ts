@@ -38,6 +38,8 @@ export const running: OperationStatus = {
   totalBytes: 83766,
   processedBytes: 4000,
   serverSideFiles: 0,
+  reusedFiles: 0,
+  reusedBytes: 0,
   bytesPerSecond: 1000,
   etaSeconds: null,
   startedAt: '2026-11-23T10:30:45.583188582Z',
