@@ -56,7 +56,7 @@ const statusFields = {
   started_at: time('when it began'),
   completed_at: time('when it ended').optional(),
   error: text('why it failed').optional(),
-  error_code: code.optional(),
+  error_code: code.meta({ description: 'the same for programs' }).optional(),
   operation_id: operationId,
   event_id: text('which operation, and how far it is', '0123456789ab.copying.12.4000'),
   target: targetName,
@@ -196,7 +196,7 @@ export const manifest = z
     total_size_bytes: bytes('size of the Parquet files'),
     skipped_files: count('files that the backup lacks').optional(),
     has_metadata: z.boolean().meta({ description: 'does it hold arc.db' }),
-    has_iceberg_catalog: z.boolean().optional(),
+    has_iceberg_catalog: z.boolean().meta({ description: "does it hold Arc's Iceberg catalog" }).optional(),
     has_config: z.boolean().meta({ description: 'does it hold arc.toml' }),
     skipped_sample: z.array(z.string()).max(32).meta({ description: 'paths of at most 32 skipped files' }).optional(),
     skipped_metadata_files: count("only in Arc's own: schema files that it lacks").optional(),
@@ -286,4 +286,4 @@ export const finding = z
   })
   .meta({ id: 'Finding', description: 'What a verify found; a line of JSON each.' })
 
-export const description = z.looseObject({ openapi: z.string() })
+export const description = z.looseObject({ openapi: text('version of OpenAPI', '3.1.0') })

@@ -139,10 +139,9 @@ export function createRouter(operations: Operations, feed: Feed): Router<State> 
     ctx.body = { status: 'ok', time: timestamp(), uptime: goDuration(uptime), uptime_sec: uptime }
   })
 
-  let description: Buffer | undefined
+  let description: ReturnType<typeof describeApi> | undefined
   router.get('/openapi.json', async (ctx) => {
-    description ??= Buffer.from(JSON.stringify(describeApi()))
-    ctx.type = 'application/json'
+    description ??= describeApi()
     ctx.body = description
   })
 
