@@ -11,6 +11,8 @@ import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 export interface Pool {
   /** Threads that move files. */
   readonly workers: number
+  /** Tasks that wait for a thread. */
+  queued(): number
   transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
@@ -25,6 +27,8 @@ export interface PoolOptions {
   readonly workers: number
   /** Known to the threads by these names. */
   readonly stores: Readonly<Record<string, StoreConfig>>
+  /** Where the threads count what they do with the stores. */
+  readonly meters?: SharedArrayBuffer
 }
 
 /**
@@ -43,7 +47,7 @@ export function openPool(options: PoolOptions): Pool {
     minThreads: options.workers,
     maxThreads: options.workers,
     atomics: 'disabled',
-    workerData: { stores: options.stores },
+    workerData: { stores: options.stores, meters: options.meters },
     // What a thread allocates lives as long as a batch. With V8's own 48 MiB of young space, garbage made up a third of the process.
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
     niceIncrement: stepsBack,
@@ -51,6 +55,7 @@ export function openPool(options: PoolOptions): Pool {
   const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
   return {
     workers: options.workers,
+    queued: () => files.queueSize + metadata.queueSize,
     transfer: (task) => files.run(task),
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)

@@ -140,6 +140,7 @@ export function poolHere(data: TransferThreadData): Pool {
   const run = taskRunner(data)
   return {
     workers: 2,
+    queued: () => 0,
     transfer: (task) => run(task) as Promise<TransferOutcome>,
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome
