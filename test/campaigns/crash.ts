@@ -4,12 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from '../support/place.js'
 import { hashTree } from '../support/tree.js'
 
-type Body = Record<string, unknown>
+export type Body = Record<string, unknown>
 type Kind = 'backup' | 'restore' | 'delete'
 
 /** The service as a process that can be killed. */
 export interface Victim {
   call(method: string, path: string, body?: unknown): Promise<Body>
+  /** SIGSTOP, and SIGCONT. */
+  pause(): void
+  goOn(): void
   /** SIGKILL, and the end of the process. */
   kill(): Promise<void>
 }
