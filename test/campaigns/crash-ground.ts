@@ -59,8 +59,17 @@ export async function destination(owner: Owner, folder: string, store: CrashStor
 // The same file from a test, which runs the sources, and from the build.
 export const program = import.meta.url.endsWith('.ts') ? built : main
 
-export async function startVictim(owner: Owner, folder: string): Promise<Victim> {
-  const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+/** @param options of Node itself */
+export async function startVictim(
+  owner: Owner,
+  folder: string,
+  { options = [], env = {} }: { options?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<Victim> {
+  const child = spawn(process.execPath, [...options, program, 'serve'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   owner.teardown(() => void child.kill('SIGKILL'))
   const url = await listening(child)
   return {
