@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { BackupRequest, RestoreRequest, VerifyRequest } from '../engine/operation.js'
+import { planIdPattern } from '../engine/restore-plan.js'
 import { ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 
@@ -27,6 +28,8 @@ export const createSchema = z.object({
   target,
 })
 
+const planIdError = 'must be the plan_id of a dry run'
+
 export const restoreSchema = z.object({
   backup_id: z.string({ error: 'must be a string' }).nullish(),
   target,
@@ -39,6 +42,8 @@ export const restoreSchema = z.object({
   all_or_nothing: flag,
   staging: z.enum(['all', 'file'], { error: 'must be "all" or "file"' }).nullish(),
   compare: z.enum(['hash', 'stat'], { error: 'must be "hash" or "stat"' }).nullish(),
+  dry_run: flag,
+  plan_id: z.string({ error: planIdError }).regex(planIdPattern, { error: planIdError }).nullish(),
 })
 
 export const verifySchema = z.object({
@@ -74,7 +79,7 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
   )
   const { databases: names, backup_id: backupId } = request
   if (!backupId || !isBackupId(backupId)) throw new ServiceError('REQUEST_INVALID', 'Invalid or missing backup_id')
-  if (request.confirm !== true) {
+  if (request.confirm !== true && request.dry_run !== true) {
     throw new ServiceError('REQUEST_INVALID', 'Restore is a destructive operation. Set confirm: true to proceed.')
   }
   if (names) refuseShared('restore_metadata', request.restore_metadata, 'restore_config', request.restore_config)
@@ -95,6 +100,8 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
     allOrNothing: request.all_or_nothing ?? false,
     staging: request.staging ?? 'all',
     compare: request.compare ?? 'hash',
+    ...(request.dry_run && { dryRun: true as const }),
+    ...(request.plan_id && { planId: request.plan_id }),
     ...(names && { databases: names }),
   }
 }
