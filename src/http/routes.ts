@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
 import type { Feed } from './feed.js'
+import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
 import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
@@ -140,6 +141,12 @@ export function createRouter(operations: Operations, feed: Feed): Router<State> 
   router.get('/health', async (ctx) => {
     const uptime = process.uptime()
     ctx.body = { status: 'ok', time: timestamp(), uptime: goDuration(uptime), uptime_sec: uptime }
+  })
+
+  let description: ReturnType<typeof describeApi> | undefined
+  router.get('/openapi.json', async (ctx) => {
+    description ??= describeApi()
+    ctx.body = description
   })
 
   router.get('/ready', async (ctx) => {
