@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads'
+import { type SelectOutcome, type SelectTask, selectEntries } from '../src/engine/selection.js'
 import { findRuns, type IndexOutcome, type IndexTask } from '../src/engine/sidecar-runs.js'
 import { type TransferOutcome, type TransferTask, transfer } from '../src/engine/transfer.js'
 import { type ListOutcome, type ListTask, listLevel } from '../src/engine/walk.js'
@@ -11,6 +12,9 @@ export interface TransferThreadData {
   readonly stores: Readonly<Record<string, StoreConfig>>
 }
 
+type Task = TransferTask | ListTask | IndexTask | SelectTask
+type Outcome = TransferOutcome | ListOutcome | IndexOutcome | SelectOutcome
+
 /** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once; tests open some that fail. */
 export function taskRunner({ stores }: TransferThreadData, openOne: typeof openStore = openStore) {
   const open = new Map<string, Promise<Store>>()
@@ -21,11 +25,18 @@ export function taskRunner({ stores }: TransferThreadData, openOne: typeof openS
     open.set(name, store)
     return store
   }
-  return async (task: TransferTask | ListTask | IndexTask): Promise<TransferOutcome | ListOutcome | IndexOutcome> => {
-    if (task.kind !== 'list' && task.kind !== 'index') return transfer(task, storeByName)
+  return async (task: Task): Promise<Outcome> => {
     try {
-      if (task.kind === 'index') return { runs: findRuns(task.file, task.start, task.end) }
-      return { level: await listLevel(task, await storeByName(task.store)) }
+      switch (task.kind) {
+        case 'list':
+          return { level: await listLevel(task, await storeByName(task.store)) }
+        case 'index':
+          return { runs: findRuns(task.file, task.start, task.end) }
+        case 'select':
+          return selectEntries(task)
+        default:
+          return await transfer(task, storeByName)
+      }
     } catch (error) {
       return { failure: toFailure(error) }
     }

@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
+import type { Selected, SelectOutcome, SelectTask } from './selection.js'
 import type { IndexOutcome, IndexTask, Runs } from './sidecar-runs.js'
 import type { TransferOutcome, TransferTask } from './transfer.js'
 import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
@@ -16,6 +17,8 @@ export interface Pool {
   list(task: ListTask): Promise<ListedLevel>
   /** @throws MANIFEST_INVALID, PATH_UNSAFE */
   index(task: IndexTask): Promise<Runs>
+  /** @throws MANIFEST_INVALID, PATH_UNSAFE */
+  select(task: SelectTask): Promise<Selected>
   metadata(task: MetadataTask): Promise<MetadataOutcome>
   /** Ends the threads; tasks still running are cut off. */
   close(): Promise<void>
@@ -63,6 +66,11 @@ export function openPool(options: PoolOptions): Pool {
       const outcome: IndexOutcome = await files.run(task)
       if ('runs' in outcome) return outcome.runs
       throw fromFailure(outcome.failure)
+    },
+    select: async (task) => {
+      const outcome: SelectOutcome = await files.run(task)
+      if ('failure' in outcome) throw fromFailure(outcome.failure)
+      return outcome
     },
     metadata: (task) => metadata.run(task),
     close: async () => {
