@@ -41,10 +41,10 @@ export function looksTheSame(found: Pick<StoredFile, 'size' | 'mtimeNs' | 'etag'
   return found.etag === undefined ? isSameTime(found.mtimeNs, file.mtimeNs) : found.etag === file.etag
 }
 
-/** Node sets times to the microsecond, and rounds: what a restore wrote a moment ago has the time on record only to within one. */
+/** Node sets times to the microsecond, and rounds: what a restore wrote a moment ago is less than two away from what is on record. */
 function isSameTime(a: bigint, b: bigint): boolean {
   const apart = a > b ? a - b : b - a
-  return apart <= 1000n
+  return apart < 2000n
 }
 
 /** Before a restore ends: is what it had left alone still there? @throws SOURCE_CHANGED */
