@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,9 +25,11 @@ import type {
   VerifyRequest,
 } from './operation.js'
 import { PlaceLocks } from './place-locks.js'
-import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
+import { newOperationId, planAgain, planBackup } from './plan.js'
+import { Planner, refuseUnknown } from './planner.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
+import type { RestorePlan } from './restore-plan.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
 import { stateFailure } from './state-failure.js'
@@ -71,6 +74,7 @@ export class Coordinator {
   readonly #around: Surroundings
   readonly #verdicts: Verdicts
   readonly #verifier: Verifier
+  readonly #planner: Planner
   readonly #slots = new Slots()
   readonly #meters: StoreMeters
   readonly #ends = new Set<(status: OperationStatus) => void>()
@@ -81,6 +85,8 @@ export class Coordinator {
     this.#options = options
     this.#lock = lock
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
+    // What a process that was killed had planned: nobody else plans here.
+    rmSync(`${options.settings.statePath}/plans`, { recursive: true, force: true })
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
@@ -93,6 +99,7 @@ export class Coordinator {
     const verdicts = new Verdicts(settings.statePath)
     this.#verdicts = verdicts
     this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
+    this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
@@ -126,18 +133,14 @@ export class Coordinator {
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
 
-  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`. */
+  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`, PLAN_CHANGED */
   async startRestore(request: RestoreRequest, caller: Caller): Promise<Started> {
-    return this.#take('restore', async () => {
-      const { target, manifest } = await this.#targets.find(request.backupId, request.target)
-      if (request.databases) {
-        refuseUnknown(
-          request.databases,
-          manifest.databases.map(({ name }) => name),
-        )
-      }
-      return planRestore(target, request, caller)
-    })
+    return this.#take('restore', () => this.#planner.prepare(request, caller))
+  }
+
+  /** What a restore would do; `isWanted` is false once nobody waits for it. @throws as `startRestore` */
+  async planRestore(request: RestoreRequest, isWanted: () => boolean = () => true): Promise<RestorePlan> {
+    return this.#planner.plan(request, isWanted)
   }
 
   /**
@@ -269,7 +272,7 @@ export class Coordinator {
   async close(): Promise<void> {
     this.#slots.close()
     this.stop('INTERRUPTED')
-    await Promise.all([this.idle(), this.#verifier.close()])
+    await Promise.all([this.#planner.close(), this.idle(), this.#verifier.close()])
     await this.#pool.close()
     await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()
@@ -390,10 +393,4 @@ export function storesOf({ settings, storage, targets }: CoordinatorOptions): Re
   const state: StoreConfig = { kind: 'local', root: settings.statePath }
   const places = targets.map(({ name, store }) => [targetStoreName(name), store] as const)
   return { [storeNames.storage]: storage, [storeNames.state]: state, ...Object.fromEntries(places) }
-}
-
-function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {
-  const unknownDatabases = wanted.filter((name) => !known.includes(name))
-  if (unknownDatabases.length === 0) return
-  throw new ServiceError('REQUEST_INVALID', `unknown databases: ${unknownDatabases.join(', ')}`, { unknownDatabases })
 }

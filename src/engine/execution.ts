@@ -51,6 +51,8 @@ export interface Plan {
   readonly request: BackupRequest | RestoreRequest | VerifyRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
+  /** Folder of the state that its own folder is made in. */
+  readonly folder?: 'operations' | 'plans'
   /** @throws LOCK_LOST */
   readonly confirmLocks?: () => Promise<void>
   /** Gives back what was taken for it, before anybody learns that it ended. Never rejects. */
@@ -99,10 +101,10 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
 
 export async function openRun(
   { settings, storage, pool, journal, verdicts, log }: Surroundings,
-  { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
+  { id, kind, backupId, target, request, folder = 'operations', confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
-  const scratchFolder = `operations/${id}`
+  const scratchFolder = `${folder}/${id}`
   const scratch = new LocalStore(`${settings.statePath}/${scratchFolder}`)
   await mkdir(scratch.url, { recursive: true, mode: 0o700 })
   // A switch goes on with the list that it has; a backup makes a new one.
