@@ -6,18 +6,15 @@ import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
 import { findManifest } from './backups.js'
 import { type Batch, pathsOf } from './batch.js'
-import { copySingle } from './copy-files.js'
+import { type FetchedList, fetchList, partsOf } from './fetched-list.js'
 import { runLanes } from './lanes.js'
 import type { Reuse } from './reuse.js'
-import { type Run, storeNames } from './run.js'
+import type { Run } from './run.js'
 import type { Runs } from './sidecar-runs.js'
 import { isSourceFailure } from './transfer.js'
 
 /** Earlier backups that are looked at before it is given up. */
 const mostCandidates = 16
-/** Bytes of a list of files that a thread reads in one go: about 12,000 entries. */
-const bytesPerTask = 4 << 20
-const listFile = `basis/${backupPaths.sidecar}`
 
 /**
  * An earlier backup in the same target whose copies of files that have not changed since are taken over. Its list of files stays on disk: what is kept of it is where in it
@@ -26,12 +23,14 @@ const listFile = `basis/${backupPaths.sidecar}`
 export class Basis {
   readonly #run: Run
   readonly #manifest: Manifest
+  readonly #list: FetchedList
   readonly #db: Database.Database
   readonly #find: Database.Statement
 
-  private constructor(run: Run, manifest: Manifest, db: Database.Database) {
+  private constructor(run: Run, manifest: Manifest, list: FetchedList, db: Database.Database) {
     this.#run = run
     this.#manifest = manifest
+    this.#list = list
     this.#db = db
     this.#find = db.prepare('SELECT start, end FROM runs WHERE folder = ? AND greatest >= ? AND least <= ?')
   }
@@ -41,10 +40,10 @@ export class Basis {
     if (!run.target.duplicate) return null
     for await (const manifest of candidates(run)) {
       if (!covers(manifest, databases)) continue
-      const size = await fetchList(run, manifest)
-      if (size === null) continue
-      const basis = new Basis(run, manifest, openIndex(`${run.scratch.url}/basis.db`))
-      await basis.#index(size)
+      const list = await listOf(run, manifest)
+      if (!list) continue
+      const basis = new Basis(run, manifest, list, openIndex(`${run.scratch.url}/basis.db`))
+      await basis.#index()
       run.log.info({ basis: manifest.backup_id }, 'files that have not changed are taken from an earlier backup')
       return basis
     }
@@ -62,7 +61,7 @@ export class Basis {
     if (found.size === 0) return undefined
     const sorted = [...found].sort(([a], [b]) => a - b)
     return {
-      file: `${this.#run.scratch.url}/${listFile}`,
+      file: this.#list.file,
       starts: Float64Array.from(sorted, ([start]) => start),
       ends: Float64Array.from(sorted, ([, end]) => end),
       prefix: `${this.#manifest.backup_id}/${backupPaths.data}`,
@@ -75,17 +74,16 @@ export class Basis {
     this.#db.close()
   }
 
-  async #index(size: number): Promise<void> {
-    const { pool, scratch, progress } = this.#run
+  async #index(): Promise<void> {
+    const { pool, progress } = this.#run
+    const { file, size } = this.#list
     const insert = this.#db.prepare('INSERT INTO runs (folder, least, greatest, start, end) VALUES (?, ?, ?, ?, ?)')
     const add = this.#db.transaction((rows: readonly Row[]) => {
       for (const row of rows) insert.run(...row)
     })
-    const parts = Array.from({ length: Math.ceil(size / bytesPerTask) }, (_, index) => index * bytesPerTask)
-    await runLanes(pool.workers, parts, async (start) => {
+    await runLanes(pool.workers, partsOf(size), async (part) => {
       progress.check()
-      const file = `${scratch.url}/${listFile}`
-      const rows = rowsOf(await pool.index({ kind: 'index', file, start, end: start + bytesPerTask }))
+      const rows = rowsOf(await pool.index({ kind: 'index', file, ...part }))
       for (let from = 0; from < rows.length; from += rowsPerTurn) {
         add(rows.slice(from, from + rowsPerTurn))
         await nextTurn()
@@ -116,17 +114,11 @@ function covers({ scope }: Manifest, databases: readonly string[] | undefined): 
   return scope.length === 0 || (databases?.every((name) => scope.includes(name)) ?? false)
 }
 
-/** Bytes of the list of files, once it is on this machine and has the recorded hash; null where it can't be had. */
-async function fetchList(run: Run, { backup_id: id, sidecar }: Manifest): Promise<number | null> {
+/** Null where it can't be had. */
+async function listOf(run: Run, { backup_id: id, sidecar }: Manifest): Promise<FetchedList | null> {
   if (!sidecar) return null
-  const target = `${run.scratchFolder}/${listFile}`
   try {
-    await run.scratch.remove([listFile])
-    const path = `${id}/${backupPaths.sidecar}`
-    const { size } = await run.target.stat(path)
-    const { sha256 } = sidecar
-    await copySingle(run, { from: run.targetStore, path, to: storeNames.state, target, size, sha256 })
-    return size
+    return await fetchList(run, id, sidecar.sha256, 'basis')
   } catch (error) {
     if (!isOfSource(error)) throw error
     run.log.warn(

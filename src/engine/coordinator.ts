@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { ServiceError } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
+import { StoreMeters } from '../stores/meters.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { deleteBackup } from './delete.js'
@@ -13,6 +14,7 @@ import { type Execution, execute, type Plan, type Surroundings } from './executi
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
+import type { Measures, TargetSpace } from './measures.js'
 import type {
   BackupRequest,
   Caller,
@@ -70,6 +72,8 @@ export class Coordinator {
   readonly #verdicts: Verdicts
   readonly #verifier: Verifier
   readonly #slots = new Slots()
+  readonly #meters: StoreMeters
+  readonly #ends = new Set<(status: OperationStatus) => void>()
   #current: Execution | null = null
   #last: Execution | null = null
 
@@ -80,11 +84,15 @@ export class Coordinator {
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
-    this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
+    const stores = storesOf(options)
+    this.#meters = new StoreMeters(Object.keys(stores))
+    this.#meters.meter(storeNames.storage, storage)
+    for (const { name, store } of targets.all) this.#meters.meter(targetStoreName(name), store)
+    this.#pool = openPool({ workers: options.workers, stores, meters: this.#meters.buffer })
     const { settings, log } = options
     const verdicts = new Verdicts(settings.statePath)
     this.#verdicts = verdicts
-    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log }
+    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
@@ -184,6 +192,22 @@ export class Coordinator {
   /** What runs, or ran last in this process: the backup or restore, and the verify. */
   live(): OperationStatus[] {
     return [this.#last?.tracker.snapshot(), this.#verifier.last()].filter((status) => status !== undefined)
+  }
+
+  /** Calls back after each end of an operation that began or went on in this process. */
+  onEnd(tell: (status: OperationStatus) => void): void {
+    this.#ends.add(tell)
+  }
+
+  /** How the threads and the stores do. */
+  measures(): Measures {
+    const { workers, queued } = this.#pool
+    return { workers, queued: queued(), retries: this.#meters.retries(), latencies: this.#meters.latencies() }
+  }
+
+  /** Room at each target that has a limit and can say so. */
+  async space(): Promise<TargetSpace[]> {
+    return this.#targets.space()
   }
 
   /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */

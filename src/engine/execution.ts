@@ -8,7 +8,15 @@ import { bootId } from './boot-id.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
-import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationKind,
+  OperationStatus,
+  Outcome,
+  RestoreRequest,
+  VerifyRequest,
+} from './operation.js'
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
@@ -31,6 +39,8 @@ export interface Surroundings {
   readonly journal: Journal
   readonly verdicts: Pick<Verdicts, 'of'>
   readonly log: Logger
+  /** Told of each end of an operation. */
+  readonly ends?: ReadonlySet<(status: OperationStatus) => void>
 }
 
 export interface Plan {
@@ -82,6 +92,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   return Object.assign(execution, {
     ended: carryOut(run, action, plan.release).then(() => {
       Object.assign(execution, { endedAt: Date.now() })
+      for (const tell of around.ends ?? []) tell(tracker.snapshot())
     }),
   })
 }

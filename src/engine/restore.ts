@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import type { Store } from '../stores/store.js'
 import { loadManifest } from './backups.js'
 import { fileStates, pack, packBatches, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
-import { type Lacking, type Part, readContents } from './contents.js'
+import { type Lacking, readContents } from './contents.js'
 import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
@@ -12,6 +14,7 @@ import { runLanes } from './lanes.js'
 import type { RestoreRequest, RestoreStatus } from './operation.js'
 import { checkOwner, checkRoom, checkRoomForParts, type Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
+import type { Part } from './selection.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
 import { unstage, unstageLeft } from './unstage.js'
@@ -33,7 +36,10 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   const owner = await checkOwner(run)
   const staging = stagingOf(run, request)
   await checkRoom(run, staging, contents.need)
-  await findExtras(run, contents.databases)
+  if (!(await isEmpty(run.storage))) {
+    await indexFiles(run)
+    await findExtras(run, contents.databases)
+  }
   const { missing } = contents
   if (staging === 'file') return restoreInPlace(run, request, contents.parts, { owner, missing })
   let parts: readonly StagedPart[] = []
@@ -112,30 +118,44 @@ async function stage(
   parts: readonly Part[],
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
-  const proven = stageParts(run, request, parts)
   const plan = { ...planOf(run, owner), ...(await comparison(run, request)), direct: true, hideFor: run.id } as const
+  const proven = stageParts(run, request, parts)
   const copied = copyFiles(run, completeListing(), plan)
   await Promise.allSettled([proven, copied])
   await copied.catch((error: unknown) => {
     // Nobody else writes hidden names of this operation.
     if (!isServiceError(error, 'STORE_EXISTS')) throw error
-    throw new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, {
-      cause: error,
-    })
+    throw namedTwice(run, error)
   })
   return proven
 }
 
 /** Nothing is compared where there is nothing. */
 async function comparison(run: Run, request: RestoreRequest): Promise<Pick<CopyPlan, 'compare'>> {
+  return (await isEmpty(run.storage)) ? {} : { compare: request.compare ?? 'hash' }
+}
+
+/** Is there nothing but what hidden names are left of? */
+async function isEmpty(storage: Store): Promise<boolean> {
   try {
-    for await (const { path } of run.storage.list('', { depth: 1 })) {
-      if (!path.startsWith('.')) return { compare: request.compare ?? 'hash' }
-    }
+    for await (const { path } of storage.list('', { depth: 1 })) if (!path.startsWith('.')) return false
   } catch (error) {
     if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
   }
-  return {}
+  return true
+}
+
+/** Of two entries for one path, one could be staged and the other left alone. @throws MANIFEST_INVALID */
+async function indexFiles(run: Run): Promise<void> {
+  for (const twice of run.inventory.index()) {
+    run.progress.check()
+    if (twice.length > 0) throw namedTwice(run)
+    await nextTurn()
+  }
+}
+
+function namedTwice(run: Run, cause?: unknown): ServiceError {
+  return new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, { cause })
 }
 
 function planOf(run: Run, owner: Owner | undefined): CopyPlan {

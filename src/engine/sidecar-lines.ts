@@ -3,6 +3,8 @@ import { readLine, type SidecarEntry } from '../format/sidecar.js'
 
 /** Bytes of one read. */
 const blockSize = 1 << 20
+/** A path has at most 4,096 bytes, and none takes more than six characters in JSON. */
+const longestLine = 64 << 10
 
 /** An entry, and where its line is in the file. */
 export interface Placed {
@@ -29,27 +31,33 @@ function* linesIn(file: string, start: number, end: number): Generator<{ bytes: 
   const descriptor = openSync(file, 'r')
   try {
     const { size } = fstatSync(descriptor)
-    const block = Buffer.allocUnsafe(blockSize)
-    let rest = Buffer.alloc(0)
+    const block = Buffer.allocUnsafe(Math.min(blockSize, size))
     // The byte before tells whether a line begins at `start`.
     let skips = start > 0
-    let at = skips ? start - 1 : start
-    for (let position = at; position < size; ) {
-      const count = readSync(descriptor, block, 0, Math.min(blockSize, Math.max(end - position, 4096)), position)
+    let rest = Buffer.alloc(0)
+    for (let position = Math.max(0, start - 1); position < size && position - rest.length < end; ) {
+      const count = readSync(descriptor, block, 0, Math.min(block.length, Math.max(end - position, 4096)), position)
+      if (count === 0) break
+      const read = block.subarray(0, count)
+      const bytes = rest.length === 0 ? read : Buffer.concat([rest, read])
+      const base = position - rest.length
       position += count
-      const bytes = rest.length === 0 ? block.subarray(0, count) : Buffer.concat([rest, block.subarray(0, count)])
       let from = 0
       for (let to = bytes.indexOf(10); to !== -1; to = bytes.indexOf(10, from)) {
-        if (at >= end) return
-        if (!skips) yield { bytes: bytes.subarray(from, to), at }
+        if (base + from >= end) return
+        if (!skips) yield { bytes: bytes.subarray(from, to), at: base + from }
         skips = false
-        at += to + 1 - from
         from = to + 1
       }
-      if (at >= end || count === 0) return
-      rest = Buffer.from(bytes.subarray(from))
+      // What is longer than any entry is none: it is not kept.
+      if (skips || bytes.length - from > longestLine) {
+        skips = true
+        rest = Buffer.alloc(0)
+      } else rest = Buffer.from(bytes.subarray(from))
+      if (position >= size && !skips && rest.length > 0 && position - rest.length < end) {
+        yield { bytes: rest, at: position - rest.length }
+      }
     }
-    if (!skips && rest.length > 0) yield { bytes: rest, at }
   } finally {
     closeSync(descriptor)
   }

@@ -100,6 +100,8 @@ export interface CopyOptions extends Placement {
 /** What is left on the file system of a store. */
 export interface Space {
   readonly bytes: number
+  /** Bytes of the whole file system. */
+  readonly capacity: number
   /** Inodes; Infinity where the file system has no limit. */
   readonly files: number
 }

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from '../support/place.js'
 import { hashTree } from '../support/tree.js'
 
-type Body = Record<string, unknown>
+export type Body = Record<string, unknown>
 type Kind = 'backup' | 'restore' | 'delete'
 
 /** The service as a process that can be killed. */
 export interface Victim {
   call(method: string, path: string, body?: unknown): Promise<Body>
+  /** SIGSTOP, and SIGCONT. */
+  pause(): void
+  goOn(): void
   /** SIGKILL, and the end of the process. */
   kill(): Promise<void>
 }
@@ -157,7 +160,7 @@ async function interrupt(
 }
 
 /** Waits until what goes on by itself has ended; what waits is resumed or discarded. */
-async function recover(victim: Victim, random: () => number): Promise<string[]> {
+export async function recover(victim: Victim, random: () => number): Promise<string[]> {
   const wrong: string[] = []
   const deadline = Date.now() + patienceMs
   for (;;) {
@@ -186,7 +189,7 @@ async function recover(victim: Victim, random: () => number): Promise<string[]> 
 }
 
 /** What must hold whenever nothing runs. */
-async function judge(
+export async function judge(
   { folder, target, uploads }: CrashGround,
   victim: Victim,
   source: Record<string, string>,
@@ -221,7 +224,8 @@ async function judge(
   const parts = Object.keys(hashTree(`${folder}/data/arc`)).filter((path) => path.endsWith('.part'))
   if (parts.length > 0) wrong.push(`debris beside live files: ${parts.slice(0, 3)}`)
   if (uploads().length > 0) wrong.push(`uploads in parts: ${uploads()}`)
-  const left = readdirSync(`${folder}/data/arc-backup/operations`)
+  const operations = `${folder}/data/arc-backup/operations`
+  const left = existsSync(operations) ? readdirSync(operations) : []
   if (left.length > 0) wrong.push(`left in the state: ${left}`)
   return wrong
 }
@@ -240,13 +244,13 @@ async function ended(victim: Victim, operation: string): Promise<Body> {
   }
 }
 
-async function backupsOf(victim: Victim): Promise<string[]> {
+export async function backupsOf(victim: Victim): Promise<string[]> {
   const { backups } = (await victim.call('GET', '')) as { backups: { backup_id: string }[] }
   return backups.map(({ backup_id }) => backup_id)
 }
 
 /** Each file is the old one or the new one, whole. */
-function halfFiles(
+export function halfFiles(
   live: Record<string, string>,
   source: Record<string, string>,
   damaged: Record<string, string>,
@@ -257,14 +261,14 @@ function halfFiles(
   })
 }
 
-function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
+export function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
   const paths = new Set([...Object.keys(found), ...Object.keys(expected)])
   return [...paths]
     .filter((path) => found[path] !== expected[path] && !isOurs(path))
     .map((path) => `${what} differs in ${path}`)
 }
 
-function same(found: Record<string, string>, expected: Record<string, string>): boolean {
+export function same(found: Record<string, string>, expected: Record<string, string>): boolean {
   return differences('', found, expected).length === 0
 }
 
@@ -272,6 +276,6 @@ function isOurs(path: string): boolean {
   return path.startsWith('.arc-backup.lock') || path.endsWith('/')
 }
 
-function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
+export function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
   return Object.fromEntries(Object.entries(tree).filter(([path]) => !pattern.test(path)))
 }

@@ -9,6 +9,7 @@ import type { BackupRequest, RestoreRequest } from '../../src/engine/operation.j
 import type { Pool } from '../../src/engine/pool.js'
 import { Progress } from '../../src/engine/progress.js'
 import { type EngineSettings, type Run, targetStoreName } from '../../src/engine/run.js'
+import type { SelectOutcome } from '../../src/engine/selection.js'
 import type { IndexOutcome } from '../../src/engine/sidecar-runs.js'
 import { Tracker } from '../../src/engine/tracker.js'
 import type { TransferOutcome } from '../../src/engine/transfer.js'
@@ -155,6 +156,7 @@ export function poolHere(data: TransferThreadData, open?: typeof openStore): Poo
   const run = taskRunner(data, open)
   return {
     workers: 2,
+    queued: () => 0,
     transfer: (task) => run(task) as Promise<TransferOutcome>,
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome
@@ -165,6 +167,11 @@ export function poolHere(data: TransferThreadData, open?: typeof openStore): Poo
       const outcome = (await run(task)) as IndexOutcome
       if ('runs' in outcome) return outcome.runs
       throw fromFailure(outcome.failure)
+    },
+    select: async (task) => {
+      const outcome = (await run(task)) as SelectOutcome
+      if ('failure' in outcome) throw fromFailure(outcome.failure)
+      return outcome
     },
     metadata: (task) => runMetadataTask(task),
     close: async () => {},

@@ -103,7 +103,16 @@ t.test('the defaults of a restore', async (t) => {
     compare: 'hash',
   }
   t.same(parseRestore(base), defaults)
-  const nulls = ['restore_data', 'restore_metadata', 'restore_config', 'mode', 'staging', 'compare', 'all_or_nothing', 'databases']
+  const nulls = [
+    'restore_data',
+    'restore_metadata',
+    'restore_config',
+    'mode',
+    'staging',
+    'compare',
+    'all_or_nothing',
+    'databases',
+  ]
   t.same(parseRestore({ ...base, ...Object.fromEntries(nulls.map((field) => [field, null])) }), defaults)
   const opposite = {
     restore_data: false,
