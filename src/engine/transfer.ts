@@ -136,11 +136,13 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     // Appending a short line is atomic: the threads share the file.
     if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
   }
+  const beforeUpload = (path: string): void => onUpload({ path, uploadId: '' })
   const outcome = await each(unpack(task.batch), task.transfers ?? 1, async (file) => {
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
-    const move = () => moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
+    const move = () =>
+      moveFile(ways, { ...optionsFor(task, file), onUpload, beforeUpload }, { live: task.live, progress, counted })
     const copied = task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, move) : await move()
     counted.addFile(copied.serverSide)
     report?.add(file.path, copied)
@@ -257,9 +259,8 @@ async function each(
   }
 }
 
-function optionsFor(task: CopyTask, file: BatchFile, onUpload: (upload: Upload) => void): MoveOptions {
+function optionsFor(task: CopyTask, file: BatchFile): MoveOptions {
   return {
-    onUpload,
     ...(task.recorded && { size: file.size }),
     // Arc's own lists of files have no times.
     ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
