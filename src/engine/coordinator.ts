@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
 import { StoreMeters } from '../stores/meters.js'
@@ -43,6 +43,8 @@ import { Verifier } from './verifier.js'
 const statusGrace = 15 * 60 * 1000
 /** How long a caller waits for a backup's files to be removed (ms): Arc's own limit. */
 const deletePatience = 30_000
+/** How often what was interrupted tries to get in where somebody else writes, in ms. */
+const busyPause = 2000
 
 export interface CoordinatorOptions {
   readonly settings: EngineSettings
@@ -287,17 +289,32 @@ export class Coordinator {
   async recover(): Promise<void> {
     for (const { status, switching } of this.#journal.interrupted()) {
       if (status.operation === 'restore' && !switching) continue
+      const clean = this.#options.settings.onInterrupt === 'clean' && !switching
+      await this.#takeUp(status.operationId, clean)
       if (this.#slots.closed) return
-      try {
-        const clean = this.#options.settings.onInterrupt === 'clean' && !switching
-        await (clean ? this.discard(status.operationId) : this.resume(status.operationId))
-        await this.idle()
-      } catch (error) {
-        this.#options.log.error({ operation_id: status.operationId, err: error }, 'cannot take up what was interrupted')
-      }
     }
     // Somebody was faster: the next start sweeps too.
     if (!this.#slots.taken) await this.sweep(false)
+  }
+
+  /** As soon as nobody else writes where it is to write; unless somebody was faster. */
+  async #takeUp(id: string, clean: boolean): Promise<void> {
+    const { log } = this.#options
+    for (let told = false; !this.#slots.closed; await sleep(busyPause, undefined, { ref: false })) {
+      try {
+        if (!this.#journal.operation(id)?.resumable) return
+        await (clean ? this.discard(id) : this.resume(id))
+        await this.idle()
+        return
+      } catch (error) {
+        if (!isServiceError(error, 'BUSY')) {
+          log.error({ operation_id: id, err: error }, 'cannot take up what was interrupted')
+          return
+        }
+        if (!told) log.warn({ operation_id: id, err: error }, 'what was interrupted waits for who writes there now')
+        told = true
+      }
+    }
   }
 
   /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it can't be resumed */
