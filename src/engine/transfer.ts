@@ -179,7 +179,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return fileStates.done
   })
   counted.flush()
-  return { ...outcome, report: report?.end() ?? null, last }
+  return { ...outcome, report: report?.end(task.batch, outcome.done) ?? null, last }
 }
 
 /** A file that can't be shown leaves nothing hidden. */
