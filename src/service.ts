@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
@@ -16,6 +17,8 @@ import { readVerdicts } from './engine/verdicts.js'
 import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
+import { Feed } from './http/feed.js'
+import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
 import { version } from './version.js'
 
@@ -24,6 +27,9 @@ import { version } from './version.js'
  * distance`): 11 s with 4, 6 to 7 s with 8, 4 to 6 s with 16; no less with 32, which takes 30 MiB more (one run each, on a busy machine).
  */
 const defaultTransfers = 16
+
+/** How long answers that are under way may take when all else has ended, in ms. */
+const lastWords = 1000
 
 /** A service that listens. */
 export interface Service {
@@ -50,6 +56,8 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
       includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
       onInterrupt: backup.onInterrupt,
+      incremental: backup.incremental,
+      rehashAfterMs: backup.rehashAfterMs,
       keepReplacedMs: backup.keepReplacedMs,
       lockTtlMs: backup.lockTtlMs,
       maxSkipped: backup.maxSkipped,
@@ -103,6 +111,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
   for (const warning of config.warnings) log.warn(warning)
   const coordinator = await openCoordinator(config, log)
   let authenticator: Authenticator | null = null
+  let metrics: Metrics | null = null
   try {
     authenticator = config.auth.enabled
       ? openAuthenticator({
@@ -112,7 +121,9 @@ export async function startService(config: Config, log: Logger): Promise<Service
           bootstrapToken: config.auth.bootstrapToken?.reveal() ?? null,
         })
       : null
-    const app = createApp({ operations: coordinator, authenticator, log })
+    const feed = new Feed(coordinator)
+    metrics = new Metrics(coordinator)
+    const app = createApp({ operations: coordinator, feed, metrics, authenticator, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server
     const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
     await listen(server, config)
@@ -129,9 +140,14 @@ export async function startService(config: Config, log: Logger): Promise<Service
       'listening',
     )
     coordinator.recover().catch((error: unknown) => log.error({ err: error }, 'cannot take up what was interrupted'))
-    return { url, coordinator, close: () => close(server, coordinator, authenticator) }
+    return {
+      url,
+      coordinator,
+      close: () => close(server, coordinator, feed, authenticator).finally(() => metrics?.close()),
+    }
   } catch (error) {
     authenticator?.close()
+    metrics?.close()
     await coordinator.close()
     throw error
   }
@@ -155,11 +171,24 @@ async function listen(server: Server, config: Config): Promise<void> {
   }
 }
 
-async function close(server: Server, coordinator: Coordinator, authenticator: Authenticator | null): Promise<void> {
+async function close(
+  server: Server,
+  coordinator: Coordinator,
+  feed: Feed,
+  authenticator: Authenticator | null,
+): Promise<void> {
   const closed = once(server, 'close')
   server.close()
   server.closeIdleConnections()
+  feed.endWaits()
+  await nextTurn()
   await coordinator.close()
+  // Only now, so that who looks on learns how what ran has ended.
+  feed.close()
+  for (const end = performance.now() + lastWords; performance.now() < end; ) {
+    server.closeIdleConnections()
+    if (await Promise.race([closed.then(() => true), sleep(10)])) break
+  }
   server.closeAllConnections()
   await closed
   authenticator?.close()

@@ -1,16 +1,26 @@
 /** JSON bodies as the REST API has them: the command line shows the same facts whether it asks a service or the files. */
 export type Body = Record<string, unknown>
 
+/** Each is '' where a service (Arc's own) does not say. */
+export interface Begun {
+  readonly backupId: string
+  readonly operationId: string
+}
+
 /** What the commands need: answered by a running service, or by the files themselves. */
 export interface Backups {
-  startBackup(request: Body): Promise<{ backupId: string }>
-  startRestore(request: Body): Promise<{ backupId: string }>
-  startVerify(id: string, request: Body): Promise<{ backupId: string; operationId: string }>
+  startBackup(request: Body): Promise<Begun>
+  startRestore(request: Body): Promise<Begun>
+  /** What a restore would do. */
+  planRestore(request: Body): Promise<Body>
+  startVerify(id: string, request: Body): Promise<Begun>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
   list(): Promise<Body>
   show(id: string, target?: string): Promise<Body>
   status(): Promise<Body>
+  /** The statuses of one operation as they change, to its end; only a service can say so. @throws where the stream breaks */
+  follow?(operationId: string): AsyncIterable<Body>
   /** How a verify stands or ended. */
   operation(id: string): Promise<Body>
   /** Where all that a verify found is to be read, a line of JSON each. */
@@ -18,7 +28,7 @@ export interface Backups {
   /** Asks the running operation to end: the backup or restore, unless one is named. */
   cancel(operationId?: string): Promise<void>
   /** Goes on with an interrupted operation. */
-  resume(operation: string): Promise<{ backupId: string }>
+  resume(operation: string): Promise<Begun>
   /** Gives an interrupted operation up and removes what it left. */
   discard(operation: string): Promise<void>
   /** Removes what operations that have ended left; only on the files themselves. */

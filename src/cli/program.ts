@@ -3,9 +3,10 @@ import { loadConfig } from '../config/load.js'
 import { createLog } from '../log.js'
 import { version } from '../version.js'
 import { askToProceed } from './ask.js'
-import type { Backups, Body } from './backups.js'
+import type { Backups, Begun, Body } from './backups.js'
 import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { localBackups } from './local-backups.js'
+import { describePlan } from './plan.js'
 import { remoteBackups } from './remote-backups.js'
 import { serve } from './serve.js'
 import { describeEnd, describeList, describeSwept } from './table.js'
@@ -29,12 +30,16 @@ interface OperationOptions extends CommonOptions {
   readonly metadata?: boolean
   readonly configuration?: boolean
   readonly data?: boolean
+  readonly full?: boolean
   readonly databases?: string[]
   readonly mode?: string
   readonly allOrNothing?: boolean
   readonly staging?: string
+  readonly compare?: string
   readonly level?: string
   readonly target?: string
+  readonly plan?: boolean
+  readonly planId?: string
   readonly yes?: boolean
   readonly dryRun?: boolean
 }
@@ -100,6 +105,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--no-metadata', 'leave out arc.db and the other SQLite files')
     .option('--no-configuration', 'leave out arc.toml')
     .option('--databases <names...>', 'only these databases; leaves out metadata and configuration')
+    .option('--full', 'copy everything: take nothing from an earlier backup')
     .option('--target <name>', 'where to put it (default: backup.default_target)')
     .action(act((backups, options) => backUp(backups, options, terminal)))
   command('restore', 'restore a backup, and wait until it is done')
@@ -110,8 +116,14 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--databases <names...>', 'only these databases')
     .option('--mode <mode>', 'merge: keep Parquet files that the backup lacks; replace: move them aside')
     .option('--all-or-nothing', 'change nothing unless every file is proven')
+    .option(
+      '--compare <how>',
+      'which live files are left alone: hash: of the same bytes; stat: of the same size and time',
+    )
     .option('--staging <staging>', 'all: prove everything first; file: one by one, where room is short')
     .option('--target <name>', whichTarget)
+    .option('--plan', 'only say what would happen')
+    .option('--plan-id <plan>', 'start only if what this plan said still holds')
     .option('--yes', 'do not ask')
     .action(act((backups, options, id) => restore(backups, options, id, terminal)))
   command('verify', 'look whether a backup is whole, and wait until it is done')
@@ -194,6 +206,7 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
   const request = {
     ...(options.databases && { databases: options.databases }),
     ...(options.target && { target: options.target }),
+    ...(options.full && { incremental: false }),
     ...(options.metadata === false && { include_metadata: false }),
     ...(options.configuration === false && { include_config: false }),
   }
@@ -202,8 +215,6 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
 
 async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
   await backups.show(id, options.target)
-  const question = `Restore ${id} over the live data?`
-  if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
   const request = {
     backup_id: id,
     ...(options.data === false && { restore_data: false }),
@@ -214,13 +225,22 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.mode && { mode: options.mode }),
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),
+    ...(options.compare && { compare: options.compare }),
+    ...(options.planId !== undefined && { plan_id: options.planId }),
   }
+  if (options.plan) {
+    const plan = await backups.planRestore(request)
+    print(terminal, options, plan, describePlan(plan))
+    return exitCodes.done
+  }
+  const question = `Restore ${id} over the live data?`
+  if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
   return move(() => backups.startRestore(request), backups, options, terminal)
 }
 
 /** A backup or a restore, to its end. */
 async function move(
-  start: () => Promise<{ backupId: string }>,
+  start: () => Promise<Begun>,
   backups: Backups,
   options: OperationOptions,
   terminal: Terminal,
@@ -238,8 +258,9 @@ async function verify(backups: Backups, options: OperationOptions, id: string, t
     operation = started.operationId
     return started
   }
-  const watched = { status: () => backups.operation(operation) }
-  const status = await operate(start, watched, () => backups.cancel(operation), terminal)
+  const watched = { status: () => backups.operation(operation), ...(backups.follow && { follow: backups.follow }) }
+  await operate(start, watched, () => backups.cancel(operation), terminal)
+  const status = await backups.operation(operation)
   const code = tell(status, options, terminal)
   const more = flaws.some((flaw) => Number(status[`${flaw}_files`]) > sampleOf(status, flaw))
   if (more && !options.json) terminal.stdout.write(`all of them: ${backups.findingsOf(operation)}\n`)
@@ -255,8 +276,8 @@ function sampleOf(status: Body, flaw: string): number {
 
 /** Starts an operation and watches it to its end. Ctrl-C asks it to cancel; a second one leaves at once. */
 async function operate(
-  start: () => Promise<{ backupId: string }>,
-  watched: Pick<Backups, 'status'>,
+  start: () => Promise<Begun>,
+  watched: Pick<Backups, 'status' | 'follow'>,
   askToCancel: () => Promise<void>,
   terminal: Terminal,
 ): Promise<Body> {
@@ -278,7 +299,7 @@ async function operate(
   try {
     const starting = start()
     started = starting
-    return await watch(watched, terminal.stderr, (await starting).backupId)
+    return await watch(watched, terminal.stderr, await starting)
   } finally {
     process.removeListener('SIGINT', cancel)
     process.removeListener('SIGTERM', cancel)

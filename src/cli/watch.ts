@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
-import type { Backups, Body } from './backups.js'
+import type { Backups, Begun, Body } from './backups.js'
 import { type Output, ProgressLine } from './progress-line.js'
 
 const pollPeriod = 250
@@ -8,15 +8,21 @@ const pollPeriod = 250
 const missedAtMost = 10
 
 /**
- * Shows an operation's progress until it has ended, and returns its last status.
+ * Shows an operation's progress until it has ended, and returns its last status: as it is told, or, where nobody tells or the stream of it breaks, as it is
+ * asked for.
  *
- * @param backupId '' where the service did not say
  * @throws INTERNAL when the service speaks of another operation: how this one ended it no longer says
  */
-export async function watch(backups: Pick<Backups, 'status'>, output: Output, backupId: string): Promise<Body> {
+export async function watch(
+  backups: Pick<Backups, 'status' | 'follow'>,
+  output: Output,
+  { backupId, operationId }: Begun,
+): Promise<Body> {
   const line = new ProgressLine(output)
   let missed = 0
   try {
+    const told = operationId === '' ? null : await listen(backups.follow?.(operationId), line)
+    if (told) return told
     for (;;) {
       const status = await backups.status().catch((error: unknown) => {
         missed += 1
@@ -34,6 +40,19 @@ export async function watch(backups: Pick<Backups, 'status'>, output: Output, ba
   } finally {
     line.end()
   }
+}
+
+/** The last status; null where it was not to be heard. */
+async function listen(statuses: AsyncIterable<Body> | undefined, line: ProgressLine): Promise<Body | null> {
+  try {
+    for await (const status of statuses ?? []) {
+      if (status.status !== 'running') return status
+      line.show(status)
+    }
+  } catch {
+    // Whatever is wrong, asking will show it.
+  }
+  return null
 }
 
 function refuseOther(status: Body, backupId: string): void {

@@ -47,6 +47,18 @@ export function duration() {
     .pipe(z.number({ error }).positive({ error }).max(longestDurationMs, { error }))
 }
 
+/** An age: a duration, which may also be in days ("30d"), and may be 0; in ms. */
+export function age() {
+  const error = 'an age such as "30d", "72h" or "0"'
+  return z
+    .string({ error })
+    .transform((written) => {
+      const days = /^(\d+)d$/.exec(written)?.[1]
+      return days === undefined ? parseDuration(written) : Number(days) * 86_400_000
+    })
+    .pipe(z.number({ error }))
+}
+
 /** A percentage, or 0 without a unit; as a share from 0 to 1. */
 export function percentage() {
   const error = 'a percentage from "0%" to "100%", or "0"'

@@ -63,6 +63,8 @@ export function loadConfig(options: LoadOptions = {}): Config {
       statePath,
       operationTimeoutMs: settings['backup.operation_timeout'],
       onInterrupt: settings['backup.on_interrupt'],
+      incremental: settings['backup.incremental'],
+      rehashAfterMs: settings['backup.rehash_after'],
       keepReplacedMs: settings['backup.keep_replaced'],
       lockTtlMs: settings['backup.lock_ttl'],
       workers: settings['backup.workers'],

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { duration, flag, integer, line, oneOf, path, percentage, place, secret, text } from './kinds.js'
+import { age, duration, flag, integer, line, oneOf, path, percentage, place, secret, text } from './kinds.js'
 
 /** Named places for backups are the tables in this one. */
 export const targetsTable = 'backup.targets'
@@ -88,6 +88,8 @@ export const settings = z.object({
   'backup.port': integer(0, 65_535).optional(),
   'backup.operation_timeout': duration().default(7_200_000),
   'backup.on_interrupt': oneOf('resume', 'clean').default('resume'),
+  'backup.incremental': flag().default(true),
+  'backup.rehash_after': age().default(30 * 86_400_000),
   'backup.keep_replaced': duration().default(259_200_000),
   'backup.lock_ttl': duration().default(60_000),
   'backup.retry_timeout': duration().default(60_000),

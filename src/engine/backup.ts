@@ -2,6 +2,7 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { Basis } from './basis.js'
 import { type Batch, packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
@@ -16,6 +17,7 @@ import { type Run, storeNames } from './run.js'
 import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
+import { WriteBack } from './write-back.js'
 import { writeText } from './write-text.js'
 
 /** Failures looked at again at once. */
@@ -28,22 +30,18 @@ const perPage = 256
 export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
   try {
     const census = new Census()
+    const writeBack = new WriteBack(run.target)
     await markBackup(run, 'backup')
-    await copyData(run, request, census)
-    await checkSource(run)
-    await lookAgain(run, census)
-    await settlePartitions(run, request.databases, census, (after) => copyMore(run, census, after))
+    await copyAll(run, request, census, writeBack)
     forgetVanished(run)
     judgeGaps(run)
-    // What is copied is written back while the rest is made: that rest is small, and so is the second sync.
-    const synced = settle(run.target.sync?.())
     run.tracker.enter('metadata')
     const captured: CapturedFile[] = []
     if (request.includeMetadata) captured.push(...(await captureDatabases(run)))
     if (request.includeConfig) captured.push(...(await captureConfiguration(run)))
     run.progress.check()
     run.tracker.enter('sealing')
-    await seal(run, request, census, captured, synced)
+    await seal(run, request, census, captured, writeBack)
   } catch (error) {
     if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await removeDebris(run)
     throw error
@@ -52,8 +50,28 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
   return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
 }
 
+/** All data files, as they were at one instant in each partition. */
+async function copyAll(run: Run, request: BackupRequest, census: Census, writeBack: WriteBack): Promise<void> {
+  // The source is listed while it is looked for.
+  const finding = request.incremental ? Basis.open(run, request.databases) : Promise.resolve(null)
+  const plan = dataPlan(run, census, writeBack)
+  const opened = finding.then((basis) => (basis ? { ...plan, basis } : plan))
+  opened.catch(() => {})
+  try {
+    await copyData(run, request, census, opened)
+    writeBack.begin(run.progress.read('bytes'))
+    await checkSource(run)
+    const more = async (after: number): Promise<void> => copyFiles(run, completeListing(), await opened, after)
+    await lookAgain(run, more)
+    await settlePartitions(run, request.databases, census, more)
+  } finally {
+    const basis = await finding.catch(() => null)
+    basis?.close()
+  }
+}
+
 /** Lists the source and copies what is listed so far, both at once. */
-async function copyData(run: Run, request: BackupRequest, census: Census): Promise<void> {
+async function copyData(run: Run, request: BackupRequest, census: Census, plan: Promise<CopyPlan>): Promise<void> {
   run.tracker.enter('listing')
   for (const sentence of run.settings.uncovered) run.tracker.warn(sentence)
   const earlier = await Earlier.open(run, census)
@@ -64,13 +82,13 @@ async function copyData(run: Run, request: BackupRequest, census: Census): Promi
     run.tracker.enter('copying')
   })
   try {
-    await copyFiles(run, listing, dataPlan(run, census))
+    await copyFiles(run, listing, await plan)
   } finally {
     await listed
   }
 }
 
-function dataPlan(run: Run, census: Census): CopyPlan {
+function dataPlan(run: Run, census: Census, writeBack: WriteBack): CopyPlan {
   return {
     from: storeNames.storage,
     to: run.targetStore,
@@ -79,17 +97,15 @@ function dataPlan(run: Run, census: Census): CopyPlan {
     live: true,
     direct: true,
     report: true,
-    onReport: (report) => census.add(report),
+    onReport: (report) => {
+      census.add(report)
+      writeBack.written(run.progress.read('bytes') - run.progress.read('reusedBytes'))
+    },
   }
 }
 
-/** What was put into the inventory after the batch `after`. */
-async function copyMore(run: Run, census: Census, after: number): Promise<void> {
-  await copyFiles(run, completeListing(), dataPlan(run, census), after)
-}
-
 /** Arc deletes and compacts files while we copy. A file that vanished and is gone on a second look is no gap; one that failed is tried once more. */
-async function lookAgain(run: Run, census: Census): Promise<void> {
+async function lookAgain(run: Run, copyMore: (after: number) => Promise<void>): Promise<void> {
   if (run.inventory.countFailed() === 0) return
   let last = 0
   const firstAgain = run.inventory.lastBatch()
@@ -98,7 +114,7 @@ async function lookAgain(run: Run, census: Census): Promise<void> {
     last = page.at(-1)?.id ?? last
   }
   run.inventory.forgetFailures(last)
-  await copyMore(run, census, firstAgain)
+  await copyMore(firstAgain)
 }
 
 /** What is gone from the source is none of the backup's files. */
@@ -132,13 +148,11 @@ async function seal(
   request: BackupRequest,
   census: Census,
   captured: readonly CapturedFile[],
-  synced: Promise<unknown>,
+  writeBack: WriteBack,
 ): Promise<void> {
   const { tracker } = run
   const sidecar = await writeSidecar(run, captured, census.entries)
-  const failure = await synced
-  if (failure !== null) throw failure
-  await run.target.sync?.()
+  await writeBack.finish()
   const manifest: Manifest = {
     version: run.settings.version,
     backup_id: run.backupId,
@@ -148,6 +162,8 @@ async function seal(
     settled_passes: tracker.settled?.passes,
     replaced_files: tracker.settled?.replacedFiles,
     consumed_inputs_skipped: tracker.settled?.consumedInputs,
+    reused_files: census.reusedFiles,
+    reused_bytes: census.reusedBytes,
     skipped_files: tracker.skippedFiles,
     skipped_sample: tracker.skippedSample.map(({ path }) => path),
     has_metadata: captured.some(({ name }) => name === 'arc'),
@@ -172,15 +188,5 @@ async function removeDebris(run: Run): Promise<void> {
   } catch (error) {
     run.log.error({ err: error }, 'files of a failed backup could not be removed')
     run.tracker.warn(`files of the failed backup are left in ${run.target.url}/${run.backupId}`)
-  }
-}
-
-/** Resolves with the failure or null, so that one that comes before anybody waits is not lost as an unhandled rejection. */
-async function settle(action: Promise<void> | undefined): Promise<unknown> {
-  try {
-    await action
-    return null
-  } catch (error) {
-    return error
   }
 }

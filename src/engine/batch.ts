@@ -17,6 +17,9 @@ export interface Batch {
   readonly etags?: string
 }
 
+/** What became of a file; 0 where nothing did so far. */
+export const fileStates = { done: 1, leftAlone: 2 } as const
+
 /** One file of a batch. */
 export interface BatchFile {
   readonly path: string

@@ -5,6 +5,9 @@ import type { Report, Tally } from './report.js'
 export class Census {
   /** Entries of the sidecar so far. */
   entries = 0
+  /** Files taken from an earlier backup so far, and their bytes. */
+  reusedFiles = 0
+  reusedBytes = 0
   readonly #tallies = new Map<string, Tally>()
   #anchors = 0
   #anchorBytes = 0
@@ -12,6 +15,8 @@ export class Census {
 
   add(report: Report): void {
     this.entries += report.entries
+    this.reusedFiles += report.reusedFiles
+    this.reusedBytes += report.reusedBytes
     this.#anchors += report.anchors
     this.#anchorBytes += report.anchorBytes
     this.#compactionStates += report.compactionStates

@@ -1,28 +1,22 @@
-import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { isServiceError, ServiceError } from '../errors.js'
-import { assertSafePath, classify, databaseOf } from '../format/data-path.js'
+import { assertSafePath, classify } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
-import { parseSidecar, type SidecarEntry } from '../format/sidecar.js'
-import { type BatchFile, packBatches } from './batch.js'
-import { excludeFrom } from './list-source.js'
+import { parseSidecar } from '../format/sidecar.js'
+import type { BatchFile } from './batch.js'
+import { fetchList, partsOf } from './fetched-list.js'
+import { runLanes } from './lanes.js'
+import { excludedInside } from './list-source.js'
 import { MeasurementCounts } from './measurement-counts.js'
 import type { Gap, RestoreRequest } from './operation.js'
 import { Inspection } from './precheck.js'
 import type { Run } from './run.js'
-import { allocated, type Need } from './space.js'
+import { type Part, type Rules, type Selected, type Selection, select, selectFrom } from './selection.js'
+import type { Need } from './space.js'
 import { sampleSize } from './tracker.js'
-import { persist } from './write-text.js'
 
 const batchSize = 256
-
-/** A file of a backup that is no data: its place there, and what is on record of it. */
-export interface Part {
-  /** Path inside the backup. */
-  readonly path: string
-  readonly size?: number
-  readonly sha256?: string
-}
 
 /** What a manifest counts and its backup does not have. */
 export interface Lacking {
@@ -47,7 +41,6 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
   const contents = manifest.sidecar
     ? await readSidecar(run, manifest.sidecar, intake)
     : await readFolder(run, manifest, intake)
-  await intake.flush()
   await intake.inspection.finish()
   run.tracker.totalsKnown = true
   if (intake.leftOut > 0) {
@@ -67,46 +60,40 @@ async function readSidecar(
   record: { path: string; sha256: string; entries: number },
   intake: Intake,
 ): Promise<Omit<Contents, 'databases' | 'need'>> {
-  const hash = createHash('sha256')
-  const parts: Part[] = []
-  let entries = 0
   const path = `${run.backupId}/${backupPaths.sidecar}`
   const damaged = (why: string): ServiceError =>
     new ServiceError('MANIFEST_INVALID', `cannot restore from ${path} at ${run.target.url}: ${why}`)
-  const source = await persist(run.target, () => run.target.read(path)).catch((error: unknown) => {
-    throw isServiceError(error, 'STORE_NOT_FOUND') ? damaged('the file is missing') : error
+  const list = await fetchList(run, run.backupId, record.sha256, 'list').catch((error: unknown) => {
+    if (isServiceError(error, 'STORE_NOT_FOUND')) throw damaged('the file is missing')
+    if (!isServiceError(error, 'INTEGRITY')) throw error
+    throw damaged(`its SHA-256 is ${error.detail.found}, the manifest says ${record.sha256}`)
   })
-  async function* hashed(): AsyncGenerator<Buffer> {
-    for await (const chunk of source) {
-      hash.update(chunk as Buffer)
-      yield chunk as Buffer
-    }
-  }
-  for await (const batch of parseSidecar(hashed())) {
+  const parts: Part[] = []
+  let entries = 0
+  const take = async (read: Selected): Promise<void> => {
     run.progress.check()
-    entries += batch.length
-    for (const entry of batch) take(entry, intake, parts)
-    await intake.flushFull()
+    entries += read.entries
+    parts.push(...read.parts)
+    await intake.take(read.selection)
   }
-  const found = hash.digest('hex')
-  if (found !== record.sha256) throw damaged(`its SHA-256 is ${found}, the manifest says ${record.sha256}`)
+  const { rules } = intake
+  const { file, size } = list
+  await runLanes(run.pool.workers, partsOf(size), async (part) => {
+    await take(await run.pool.select({ kind: 'select', file, ...part, rules }))
+  })
+  // The same list in another writer's hand, without a line for each entry.
+  if (entries === 0) {
+    for await (const batch of parseSidecar(createReadStream(file))) await take(selectFrom(batch, rules))
+  }
   if (entries !== record.entries) throw damaged(`it has ${entries} entries, the manifest says ${record.entries}`)
   return { verified: true, missing: nothing, parts }
-}
-
-function take(entry: SidecarEntry, intake: Intake, parts: Part[]): void {
-  const { path, size_bytes: size, sha256 } = entry
-  const mtimeNs = BigInt(entry.source_mtime_ns ?? 0)
-  if (entry.list === 'files') intake.add({ path, size, sha256, mtimeNs })
-  else if (path.startsWith(backupPaths.data)) {
-    intake.add({ path: path.slice(backupPaths.data.length), size, sha256, mtimeNs })
-  } else parts.push({ path, size, sha256 })
 }
 
 /** A backup without sidecar: nothing is known of its files but what their folder shows and what the manifest counts. */
 async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise<Omit<Contents, 'databases' | 'need'>> {
   const parts: Part[] = []
   const found = new MeasurementCounts()
+  let files: BatchFile[] = []
   for await (const file of run.target.list(run.backupId)) {
     run.progress.check()
     const path = file.path.slice(run.backupId.length + 1)
@@ -115,11 +102,14 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     const name = path.slice(backupPaths.data.length)
     if (classify(name) === 'excluded') continue
     assertSafePath(name)
-    intake.add({ path: name, size: file.size, mtimeNs: file.mtimeNs })
-    await intake.flushFull()
+    files.push({ path: name, size: file.size, mtimeNs: file.mtimeNs })
     found.add(name, file.size)
+    if (files.length < batchSize) continue
+    await intake.take(select(files, intake.rules))
+    files = []
   }
-  return { verified: false, missing: intake.restoresData ? compareCounts(manifest, found, intake) : nothing, parts }
+  await intake.take(select(files, intake.rules))
+  return { verified: false, missing: intake.rules.data ? compareCounts(manifest, found, intake) : nothing, parts }
 }
 
 const nothing: Lacking = { files: 0, sample: [] }
@@ -134,25 +124,20 @@ function compareCounts(manifest: Manifest, found: MeasurementCounts, intake: Int
   }
 }
 
-/** Puts what was asked for into the inventory, in batches. */
+/** Puts what was asked for into the inventory. */
 class Intake {
   readonly databases = new Set<string>()
-  readonly restoresData: boolean
+  readonly rules: Rules
   readonly inspection: Inspection
   leftOut = 0
   readonly #run: Run
-  readonly #scope: ReadonlySet<string> | null
-  readonly #excluded: (path: string) => boolean
-  #files: BatchFile[] = []
   #allocated = 0
   #largest = 0
 
-  constructor(run: Run, request: RestoreRequest) {
+  constructor(run: Run, { restoreData, databases }: RestoreRequest) {
     this.#run = run
     this.inspection = new Inspection(run)
-    this.restoresData = request.restoreData
-    this.#scope = request.databases ? new Set(request.databases) : null
-    this.#excluded = excludeFrom(run.settings)
+    this.rules = { data: restoreData, excluded: [...excludedInside(run.settings)], ...(databases && { databases }) }
   }
 
   get need(): Need & { readonly largest: number } {
@@ -160,44 +145,20 @@ class Intake {
   }
 
   wants(database: string): boolean {
-    return this.#scope === null || this.#scope.has(database)
+    return this.rules.databases?.includes(database) ?? true
   }
 
-  add(file: BatchFile): void {
-    const database = databaseOf(file.path)
-    if (!this.restoresData || !this.wants(database)) return
-    if (this.#isOurs(file.path)) {
-      this.leftOut += 1
-      return
-    }
-    this.databases.add(database)
-    this.#files.push(file)
-    this.#run.tracker.totalFiles += 1
-    this.#run.tracker.totalBytes += file.size
-    this.#allocated += allocated(file.size)
-    this.#largest = Math.max(this.#largest, file.size)
-  }
-
-  /** Passes on what is enough for a task. */
-  async flushFull(): Promise<void> {
-    if (this.#files.length >= batchSize) await this.flush()
-  }
-
-  async flush(): Promise<void> {
-    const files = this.#files
-    this.#files = []
-    for (const batch of packBatches(files)) {
-      this.#run.inventory.add(batch)
+  async take(selection: Selection): Promise<void> {
+    const { tracker, inventory } = this.#run
+    for (const database of selection.databases) this.databases.add(database)
+    this.leftOut += selection.leftOut
+    tracker.totalFiles += selection.files
+    tracker.totalBytes += selection.bytes
+    this.#allocated += selection.allocated
+    this.#largest = Math.max(this.#largest, selection.largest)
+    for (const batch of selection.batches) {
+      inventory.add(batch)
       await this.inspection.add(batch)
     }
-  }
-
-  /** Would this file land in a folder that Arc or we keep inside the storage root? */
-  #isOurs(path: string): boolean {
-    if (this.#excluded(path)) return true
-    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
-      if (this.#excluded(path.slice(0, slash + 1))) return true
-    }
-    return false
   }
 }

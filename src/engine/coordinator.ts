@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -5,6 +6,7 @@ import type { Logger } from 'pino'
 import { isServiceError, ServiceError } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
+import { StoreMeters } from '../stores/meters.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { deleteBackup } from './delete.js'
@@ -13,6 +15,7 @@ import { type Execution, execute, type Plan, type Surroundings } from './executi
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
+import type { Measures, TargetSpace } from './measures.js'
 import type {
   BackupRequest,
   Caller,
@@ -22,9 +25,11 @@ import type {
   VerifyRequest,
 } from './operation.js'
 import { PlaceLocks } from './place-locks.js'
-import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
+import { newOperationId, planAgain, planBackup } from './plan.js'
+import { Planner, refuseUnknown } from './planner.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
+import type { RestorePlan } from './restore-plan.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
 import { stateFailure } from './state-failure.js'
@@ -71,7 +76,10 @@ export class Coordinator {
   readonly #around: Surroundings
   readonly #verdicts: Verdicts
   readonly #verifier: Verifier
+  readonly #planner: Planner
   readonly #slots = new Slots()
+  readonly #meters: StoreMeters
+  readonly #ends = new Set<(status: OperationStatus) => void>()
   #current: Execution | null = null
   #last: Execution | null = null
 
@@ -79,13 +87,21 @@ export class Coordinator {
     this.#options = options
     this.#lock = lock
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
+    // What a process that was killed had planned: nobody else plans here.
+    rmSync(`${options.settings.statePath}/plans`, { recursive: true, force: true })
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
-    this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
+    const stores = storesOf(options)
+    this.#meters = new StoreMeters(Object.keys(stores))
+    this.#meters.meter(storeNames.storage, storage)
+    for (const { name, store } of targets.all) this.#meters.meter(targetStoreName(name), store)
+    this.#pool = openPool({ workers: options.workers, stores, meters: this.#meters.buffer })
     const { settings, log } = options
-    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, log }
-    this.#verdicts = new Verdicts(settings.statePath)
+    const verdicts = new Verdicts(settings.statePath)
+    this.#verdicts = verdicts
+    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
+    this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
@@ -108,29 +124,25 @@ export class Coordinator {
   /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
   async startBackup(request: BackupRequest, caller: Caller): Promise<Started> {
     const target = this.#targets.get(request.target)
-    const { includeConfig: usual } = this.#options.settings
+    const { includeConfig: usual, incremental } = this.#options.settings
     const includeConfig = request.includeConfig ?? (usual && request.databases === undefined)
     const started = await this.#take('backup', async () => {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
       }
-      return planBackup(target, { ...request, includeConfig }, caller)
+      return planBackup(target, { incremental, ...request, includeConfig }, caller)
     })
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
 
-  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`. */
+  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`, PLAN_CHANGED */
   async startRestore(request: RestoreRequest, caller: Caller): Promise<Started> {
-    return this.#take('restore', async () => {
-      const { target, manifest } = await this.#targets.find(request.backupId, request.target)
-      if (request.databases) {
-        refuseUnknown(
-          request.databases,
-          manifest.databases.map(({ name }) => name),
-        )
-      }
-      return planRestore(target, request, caller)
-    })
+    return this.#take('restore', () => this.#planner.prepare(request, caller))
+  }
+
+  /** What a restore would do; `isWanted` is false once nobody waits for it. @throws as `startRestore` */
+  async planRestore(request: RestoreRequest, isWanted: () => boolean = () => true): Promise<RestorePlan> {
+    return this.#planner.plan(request, isWanted)
   }
 
   /**
@@ -180,6 +192,27 @@ export class Coordinator {
   /** The backup or restore that runs, or the last one on record; null before the first. */
   status(): OperationStatus | null {
     return this.#last?.tracker.snapshot() ?? this.#journal.last()
+  }
+
+  /** What runs, or ran last in this process: the backup or restore, and the verify. */
+  live(): OperationStatus[] {
+    return [this.#last?.tracker.snapshot(), this.#verifier.last()].filter((status) => status !== undefined)
+  }
+
+  /** Calls back after each end of an operation that began or went on in this process. */
+  onEnd(tell: (status: OperationStatus) => void): void {
+    this.#ends.add(tell)
+  }
+
+  /** How the threads and the stores do. */
+  measures(): Measures {
+    const { workers, queued } = this.#pool
+    return { workers, queued: queued(), retries: this.#meters.retries(), latencies: this.#meters.latencies() }
+  }
+
+  /** Room at each target that has a limit and can say so. */
+  async space(): Promise<TargetSpace[]> {
+    return this.#targets.space()
   }
 
   /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */
@@ -241,7 +274,7 @@ export class Coordinator {
   async close(): Promise<void> {
     this.#slots.close()
     this.stop('INTERRUPTED')
-    await Promise.all([this.idle(), this.#verifier.close()])
+    await Promise.all([this.#planner.close(), this.idle(), this.#verifier.close()])
     await this.#pool.close()
     await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()
@@ -377,10 +410,4 @@ export function storesOf({ settings, storage, targets }: CoordinatorOptions): Re
   const state: StoreConfig = { kind: 'local', root: settings.statePath }
   const places = targets.map(({ name, store }) => [targetStoreName(name), store] as const)
   return { [storeNames.storage]: storage, [storeNames.state]: state, ...Object.fromEntries(places) }
-}
-
-function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {
-  const unknownDatabases = wanted.filter((name) => !known.includes(name))
-  if (unknownDatabases.length === 0) return
-  throw new ServiceError('REQUEST_INVALID', `unknown databases: ${unknownDatabases.join(', ')}`, { unknownDatabases })
 }

@@ -1,5 +1,6 @@
 import { fromFailure } from '../errors.js'
 import type { Copied } from '../stores/store.js'
+import type { Basis } from './basis.js'
 import { pack } from './batch.js'
 import { batchesOf, completeListing, type Listing } from './chunks.js'
 import { runLanes } from './lanes.js'
@@ -9,7 +10,8 @@ import type { Run } from './run.js'
 import type { CopyTask, ProveTask } from './transfer.js'
 
 /** What is the same for all files of one copying. */
-export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress' | 'transfers' | 'uploads'> {
+export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress' | 'transfers' | 'uploads' | 'reuse'> {
+  readonly basis?: Basis
   readonly onReport?: (report: Report) => void
 }
 
@@ -21,14 +23,15 @@ const lanesPerWorker = 2
  * other failure is thrown once every task under way has ended.
  */
 export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, after = 0): Promise<void> {
-  const { onReport, ...ways } = plan
+  const { onReport, basis, ...ways } = plan
   const task = { ...ways, ...networkOf(run), kind: 'copy', progress: run.progress.buffer } as const
   await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, listing, after), async (batch) => {
     run.progress.check()
     const { id: _, done: before, ...files } = batch
     // Copied before an interruption.
-    if (before.every((flag) => flag === 1)) return
-    const outcome = await run.pool.transfer({ ...task, batch: files })
+    if (before.every((flag) => flag !== 0)) return
+    const reuse = basis?.reuse(batch)
+    const outcome = await run.pool.transfer({ ...task, batch: files, ...(reuse && { reuse }) })
     const { done, failures, fatal, report } = outcome
     run.inventory.record(batch, { done, failures, files: report?.files ?? '', others: report?.others ?? '' })
     if (report) onReport?.(report)

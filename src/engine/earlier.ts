@@ -3,12 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { fromFailure } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
-import type { Copied } from '../stores/store.js'
 import { type Batch, type BatchFile, pack, packBatches, unpack } from './batch.js'
 import type { Census } from './census.js'
 import { runLanes } from './lanes.js'
 import { Progress } from './progress.js'
-import { reportOn } from './report.js'
+import { type Moved, reportOn } from './report.js'
 import type { Run } from './run.js'
 
 /** A file that the interrupted run had copied: an entry of its sidecar. */
@@ -18,6 +17,9 @@ interface Entry {
   size_bytes: number
   source_mtime_ns: string
   source_etag?: string
+  copy_etag?: string
+  hashed_at?: string
+  proof?: 'etag'
 }
 
 interface Known {
@@ -26,6 +28,11 @@ interface Known {
   mtime: string
   etag: string
   sha256: string
+  /** Tag of the copy; '' where there is none. */
+  copy: string
+  /** When an earlier backup's copy was hashed; '' for one that this backup made. */
+  hashedAt: string
+  proof: string
 }
 
 const perPage = 256
@@ -58,14 +65,14 @@ export class Earlier {
 
   /** Takes what need not be copied again out of a listed batch and puts it on record as done; answers the rest. */
   async admit(batch: Batch): Promise<Batch[]> {
-    const find = this.#db.prepare('SELECT path, size, mtime, etag, sha256 FROM known WHERE path = ?')
+    const find = this.#db.prepare('SELECT * FROM known WHERE path = ?')
     const match = this.#db.prepare('UPDATE known SET matched = 1 WHERE path = ?')
-    const [rest, done, changed]: [BatchFile[], [BatchFile, Copied][], string[]] = [[], [], []]
+    const [rest, done, changed]: [BatchFile[], [BatchFile, Moved][], string[]] = [[], [], []]
     for (const file of unpack(batch)) {
       const known = find.get(file.path) as Known | undefined
       if (known && isSame(file, known)) {
         match.run(file.path)
-        done.push([file, copiedOf(known)])
+        done.push([file, movedOf(known)])
       } else {
         if (known) changed.push(file.path)
         rest.push(file)
@@ -86,25 +93,27 @@ export class Earlier {
     this.#db.close()
   }
 
-  #record(done: readonly [BatchFile, Copied][]): void {
+  #record(done: readonly [BatchFile, Moved][]): void {
     const reporter = reportOn()
     let bytes = 0
-    for (const [{ path }, copied] of done) {
-      reporter.add(path, copied)
-      bytes += copied.size
+    for (const [{ path }, moved] of done) {
+      reporter.add(path, moved)
+      bytes += moved.size
     }
     const report = reporter.end()
     this.#run.inventory.addDone(pack(done.map(([file]) => file)), report)
     this.#census.add(report)
     this.#run.progress.add('files', done.length)
     this.#run.progress.add('bytes', bytes)
+    this.#run.progress.add('reusedFiles', report.reusedFiles)
+    this.#run.progress.add('reusedBytes', report.reusedBytes)
   }
 
   /** The lines that threads wrote into the inventory of the interrupted run. */
   #absorb(file: string): void {
     if (!existsSync(file)) return
     const insert = this.#db.prepare(
-      'INSERT OR REPLACE INTO known (path, size, mtime, etag, sha256) VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO known (path, size, mtime, etag, sha256, copy, hashedAt, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     )
     try {
       const left = new Database(file)
@@ -113,14 +122,11 @@ export class Earlier {
           const rows = left.prepare(`SELECT ${list} FROM batches WHERE ${list} <> ''`).pluck().iterate()
           this.#db.transaction(() => {
             for (const text of rows) {
-              for (const { path, size_bytes, source_mtime_ns, source_etag = '', sha256 } of entriesOf(String(text))) {
-                insert.run(
-                  list === 'others' ? withoutFolder(path) : path,
-                  size_bytes,
-                  source_mtime_ns,
-                  source_etag,
-                  sha256,
-                )
+              for (const entry of entriesOf(String(text))) {
+                const { size_bytes, source_mtime_ns, source_etag = '', sha256 } = entry
+                const { copy_etag = '', hashed_at = '', proof = '' } = entry
+                const path = list === 'others' ? withoutFolder(entry.path) : entry.path
+                insert.run(path, size_bytes, source_mtime_ns, source_etag, sha256, copy_etag, hashed_at, proof)
               }
             }
           })()
@@ -212,6 +218,7 @@ function createKnown(file: string): Database.Database {
   db.pragma('synchronous = OFF')
   db.exec(`
     CREATE TABLE IF NOT EXISTS known (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime TEXT NOT NULL, etag TEXT NOT NULL, sha256 TEXT NOT NULL,
+      copy TEXT NOT NULL, hashedAt TEXT NOT NULL, proof TEXT NOT NULL,
       present INTEGER NOT NULL DEFAULT 0, matched INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
     UPDATE known SET present = 0, matched = 0`)
   return db
@@ -232,6 +239,11 @@ function isSame(file: BatchFile, known: Known): boolean {
   return known.etag === '' ? String(file.mtimeNs) === known.mtime : file.etag === known.etag
 }
 
-function copiedOf({ size, sha256, mtime, etag }: Known): Copied {
-  return { size, sha256, sourceMtimeNs: BigInt(mtime), ...(etag !== '' && { sourceEtag: etag }) }
+function movedOf({ size, sha256, mtime, etag, copy, hashedAt, proof }: Known): Moved {
+  return {
+    ...{ size, sha256, sourceMtimeNs: BigInt(mtime) },
+    ...(etag !== '' && { sourceEtag: etag }),
+    ...(copy !== '' && { etag: copy }),
+    ...(hashedAt !== '' && { reused: { hashedAt, ...(proof === 'etag' && { proof }) } }),
+  }
 }

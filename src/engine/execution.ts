@@ -8,7 +8,15 @@ import { bootId } from './boot-id.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
-import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationKind,
+  OperationStatus,
+  Outcome,
+  RestoreRequest,
+  VerifyRequest,
+} from './operation.js'
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
@@ -16,6 +24,7 @@ import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
 import { abortUploads } from './uploads.js'
+import type { Verdicts } from './verdicts.js'
 
 /** How often the journal is told how far an operation is, in ms. */
 const savePeriod = 2000
@@ -28,7 +37,10 @@ export interface Surroundings {
   readonly storage: Store
   readonly pool: Pool
   readonly journal: Journal
+  readonly verdicts: Pick<Verdicts, 'of'>
   readonly log: Logger
+  /** Told of each end of an operation. */
+  readonly ends?: ReadonlySet<(status: OperationStatus) => void>
 }
 
 export interface Plan {
@@ -39,6 +51,8 @@ export interface Plan {
   readonly request: BackupRequest | RestoreRequest | VerifyRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
+  /** Folder of the state that its own folder is made in. */
+  readonly folder?: 'operations' | 'plans'
   /** @throws LOCK_LOST */
   readonly confirmLocks?: () => Promise<void>
   /** Gives back what was taken for it, before anybody learns that it ended. Never rejects. */
@@ -80,16 +94,17 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   return Object.assign(execution, {
     ended: carryOut(run, action, plan.release).then(() => {
       Object.assign(execution, { endedAt: Date.now() })
+      for (const tell of around.ends ?? []) tell(tracker.snapshot())
     }),
   })
 }
 
 export async function openRun(
-  { settings, storage, pool, journal, log }: Surroundings,
-  { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
+  { settings, storage, pool, journal, verdicts, log }: Surroundings,
+  { id, kind, backupId, target, request, folder = 'operations', confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
-  const scratchFolder = `operations/${id}`
+  const scratchFolder = `${folder}/${id}`
   const scratch = new LocalStore(`${settings.statePath}/${scratchFolder}`)
   await mkdir(scratch.url, { recursive: true, mode: 0o700 })
   // A switch goes on with the list that it has; a backup makes a new one.
@@ -120,6 +135,7 @@ export async function openRun(
     inventory: new Inventory(`${scratch.url}/${inventoryFile}`),
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
+    isDamaged: (backup, manifest) => verdicts.of(backup, target.name, manifest).verified === 'damaged',
     log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
     confirmLocks,
   }

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { fromFailure, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { restoreConfiguration } from '../metadata/configuration.js'
-import type { Part } from './contents.js'
 import { copySingle } from './copy-files.js'
 import type { RestoreRequest } from './operation.js'
 import type { Owner } from './precheck.js'
 import { type Run, storeNames } from './run.js'
+import type { Part } from './selection.js'
 import { allocated, checkSpace } from './space.js'
 
 /** A database or configuration file of the backup, copied into the operation's folder and proven there. */

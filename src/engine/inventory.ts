@@ -51,7 +51,7 @@ export class Inventory {
   readonly #next: Database.Statement
   readonly #record: Database.Statement
   readonly #addFailure: Database.Statement
-  #indexed = false
+  readonly #has: Database.Statement
 
   constructor(file: string) {
     this.#db = new Database(file)
@@ -71,6 +71,7 @@ export class Inventory {
       'SELECT id, paths, sizes, mtimes, sha256, done, etags FROM batches WHERE id > ? ORDER BY id LIMIT 1',
     )
     this.#record = this.#db.prepare('UPDATE batches SET done = ?, files = ?, others = ? WHERE id = ?')
+    this.#has = this.#db.prepare('SELECT 1 FROM paths WHERE path = ?')
     this.#addFailure = this.#db.prepare(
       'INSERT INTO failures (path, size, code, message, mtime, etag) VALUES (?, ?, ?, ?, ?, ?)',
     )
@@ -177,13 +178,22 @@ export class Inventory {
     return row as { files: string; others: string }
   }
 
-  /** Is this path in a batch? The first question makes an index of all paths: a restore into an empty root never asks. */
-  has(path: string): boolean {
-    if (!this.#indexed) this.#indexPaths()
-    return this.#db.prepare('SELECT 1 FROM paths WHERE path = ?').get(path) !== undefined
+  /**
+   * Makes an index of all paths, a batch at a time; answers those of the batch that were in it already. A restore into an empty root does without: it takes longer than
+   * reading the list.
+   */
+  *index(): Generator<string[], void, undefined> {
+    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?)')
+    const add = this.#db.transaction((paths: string[]) => paths.filter((path) => insert.run(path).changes === 0))
+    for (const batch of this.batches()) yield add(pathsOf(batch))
   }
 
-  /** Is there a file below this folder (ending in `/`)? */
+  /** Is this path in the index? */
+  has(path: string): boolean {
+    return this.#has.get(path) !== undefined
+  }
+
+  /** Is there a path below this folder (ending in `/`) in the index? */
   hasBelow(folder: string): boolean {
     // '0' is the character after '/': the range holds exactly what lies below the folder.
     const below = this.#db.prepare('SELECT 1 FROM paths WHERE path > ? AND path < ? LIMIT 1')
@@ -199,14 +209,6 @@ export class Inventory {
     const select = this.#db.prepare('SELECT id, paths FROM extras WHERE id > ? ORDER BY id LIMIT 1')
     type Extras = { id: number; paths: string } | undefined
     for (let row = select.get(0) as Extras; row; row = select.get(row.id) as Extras) yield pathsOf(row)
-  }
-
-  #indexPaths(): void {
-    this.#indexed = true
-    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?)')
-    this.#db.transaction(() => {
-      for (const batch of this.batches()) for (const path of pathsOf(batch)) insert.run(path)
-    })()
   }
 
   /** On stable storage when the file system is synced next: a switch that was interrupted is finished from here. */

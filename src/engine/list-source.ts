@@ -143,7 +143,8 @@ interface ExcludedPaths {
   readonly excluded: readonly string[]
 }
 
-function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
+/** Storage paths of folders of Arc's or ours inside the storage root; a folder's ends in no slash. */
+export function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<string> {
   if (storagePath === null) return new Set()
   const names = excluded.map((path) => relative(storagePath, path))
   return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))

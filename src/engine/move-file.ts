@@ -89,12 +89,12 @@ async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
   const sha256 = hash('sha256', bytes, 'hex')
   if (options.sha256 !== undefined && sha256 !== options.sha256)
     throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256)
-  await to.writeSmall(target, bytes, { ...options, sha256, bulk: true })
+  const written = await to.writeSmall(target, bytes, { ...options, sha256, bulk: true })
   const { length } = bytes
   // Not after a failure: the socket of a request that was broken off may still hold them.
   giveBack(bytes)
   options.onBytes?.(length)
-  return { size: length, sha256, sourceMtimeNs: mtimeNs, ...(etag !== undefined && { sourceEtag: etag }) }
+  return { size: length, sha256, sourceMtimeNs: mtimeNs, ...tags(etag, written.etag) }
 }
 
 /**
@@ -132,8 +132,12 @@ async function moveStream({ from, to, path, target }: Ways, options: MoveOptions
   const known = options.sha256 === undefined && { sha256AtEnd: () => sha256 }
   const written = to.write(target, meter, { ...options, ...known, size, bulk: true })
   await Promise.allSettled([pipeline(source, meter), written])
-  await written
-  return { size, sha256, sourceMtimeNs: before.mtimeNs, ...(before.etag !== undefined && { sourceEtag: before.etag }) }
+  const { etag } = await written
+  return { size, sha256, sourceMtimeNs: before.mtimeNs, ...tags(before.etag, etag) }
+}
+
+function tags(source: string | undefined, copy: string | undefined): Pick<Copied, 'sourceEtag' | 'etag'> {
+  return { ...(source !== undefined && { sourceEtag: source }), ...(copy !== undefined && { etag: copy }) }
 }
 
 /** Where a store has no versions, a live file may have been rewritten in place while it was read. */

@@ -3,6 +3,8 @@ import type { ErrorCode } from '../errors.js'
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
 export interface BackupRequest {
   readonly includeMetadata: boolean
+  /** Take files that have not changed from an earlier backup in the same target? Absent: as is configured. */
+  readonly incremental?: boolean
   /** Absent: as is configured, and not for some databases only. */
   readonly includeConfig?: boolean
   /** Name of the place for the backup; absent: the default one. */
@@ -26,6 +28,12 @@ export interface RestoreRequest {
   readonly allOrNothing: boolean
   /** `all`: stage everything, then switch; `file`: stage, prove and switch one by one, for want of room. */
   readonly staging: 'all' | 'file'
+  /** How live files are compared with what is on record: those that are the same are left alone. Absent: by every byte. */
+  readonly compare?: 'hash' | 'stat'
+  /** Only tell what would happen. */
+  readonly dryRun?: true
+  /** Start only if what this plan said still holds. */
+  readonly planId?: string
 }
 
 /** How closely a backup is looked at: names and sizes; every byte; every byte and what the files are. */
@@ -92,6 +100,11 @@ export interface OperationStatus {
   readonly processedBytes: number
   /** Of the processed files, those that a store copied by itself: their bytes did not go through here. */
   readonly serverSideFiles: number
+  /** Of the processed files, those that a restore found in their place already, and left alone. */
+  readonly unchangedFiles: number
+  /** Of the processed files, those that an earlier backup in the same target had, and their bytes. */
+  readonly reusedFiles: number
+  readonly reusedBytes: number
   /** Mean of the last seconds while running, of the whole operation afterwards. */
   readonly bytesPerSecond: number
   /** Null while the total is not known yet. */

@@ -3,6 +3,8 @@ import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
+import type { Selected, SelectOutcome, SelectTask } from './selection.js'
+import type { IndexOutcome, IndexTask, Runs } from './sidecar-runs.js'
 import type { TransferOutcome, TransferTask } from './transfer.js'
 import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 
@@ -10,9 +12,15 @@ import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 export interface Pool {
   /** Threads that move files. */
   readonly workers: number
+  /** Tasks that wait for a thread. */
+  queued(): number
   transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
+  /** @throws MANIFEST_INVALID, PATH_UNSAFE */
+  index(task: IndexTask): Promise<Runs>
+  /** @throws MANIFEST_INVALID, PATH_UNSAFE */
+  select(task: SelectTask): Promise<Selected>
   metadata(task: MetadataTask): Promise<MetadataOutcome>
   /** Ends the threads; tasks still running are cut off. */
   close(): Promise<void>
@@ -24,6 +32,8 @@ export interface PoolOptions {
   readonly stores: Readonly<Record<string, StoreConfig>>
   /** Path of the entry of the threads that move files; tests have one whose stores fail. */
   readonly entry?: string
+  /** Where the threads count what they do with the stores. */
+  readonly meters?: SharedArrayBuffer
 }
 
 /**
@@ -42,7 +52,7 @@ export function openPool(options: PoolOptions): Pool {
     minThreads: options.workers,
     maxThreads: options.workers,
     atomics: 'disabled',
-    workerData: { stores: options.stores },
+    workerData: { stores: options.stores, meters: options.meters },
     // What a thread allocates lives as long as a batch. With V8's own 48 MiB of young space, garbage made up a third of the process.
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
     niceIncrement: stepsBack,
@@ -50,11 +60,22 @@ export function openPool(options: PoolOptions): Pool {
   const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
   return {
     workers: options.workers,
+    queued: () => files.queueSize + metadata.queueSize,
     transfer: (task) => files.run(task),
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)
       if ('level' in outcome) return outcome.level
       throw fromFailure(outcome.failure)
+    },
+    index: async (task) => {
+      const outcome: IndexOutcome = await files.run(task)
+      if ('runs' in outcome) return outcome.runs
+      throw fromFailure(outcome.failure)
+    },
+    select: async (task) => {
+      const outcome: SelectOutcome = await files.run(task)
+      if ('failure' in outcome) throw fromFailure(outcome.failure)
+      return outcome
     },
     metadata: (task) => metadata.run(task),
     close: async () => {

@@ -1,6 +1,6 @@
 import { type ErrorCode, ServiceError } from '../errors.js'
 
-const counters = ['files', 'bytes', 'serverSide'] as const
+const counters = ['files', 'bytes', 'serverSide', 'reusedFiles', 'reusedBytes', 'unchanged'] as const
 type Counter = (typeof counters)[number]
 const counterBytes = counters.length * BigInt64Array.BYTES_PER_ELEMENT
 
@@ -17,7 +17,7 @@ const reasons = Object.keys(stops) as StopReason[]
 
 /**
  * The counters of one operation, shared by every thread: workers add, whoever wants to know reads. No messages, no timers.
- * `files` and `bytes` (moved so far), and how many of the files a store copied by itself, only; totals and outcomes are the engine's.
+ * `files` and `bytes` (in place so far), how many of the files a store copied by itself, what an earlier backup had of them, and how many were in place before, only; totals and outcomes are the engine's.
  */
 export class Progress {
   /** Goes to the worker threads with each task. */
@@ -64,6 +64,9 @@ export class BatchProgress {
   #files = 0
   #bytes = 0
   #serverSide = 0
+  #reusedFiles = 0
+  #reusedBytes = 0
+  #unchanged = 0
 
   constructor(progress: Progress) {
     this.#progress = progress
@@ -79,12 +82,28 @@ export class BatchProgress {
     if (serverSide) this.#serverSide += 1
   }
 
+  addUnchanged(): void {
+    this.#unchanged += 1
+  }
+
+  addReused(bytes: number): void {
+    this.#reusedFiles += 1
+    this.#reusedBytes += bytes
+    this.addBytes(bytes)
+  }
+
   flush(): void {
     if (this.#files !== 0) this.#progress.add('files', this.#files)
     if (this.#bytes !== 0) this.#progress.add('bytes', this.#bytes)
     if (this.#serverSide !== 0) this.#progress.add('serverSide', this.#serverSide)
+    if (this.#reusedFiles !== 0) this.#progress.add('reusedFiles', this.#reusedFiles)
+    if (this.#reusedBytes !== 0) this.#progress.add('reusedBytes', this.#reusedBytes)
+    if (this.#unchanged !== 0) this.#progress.add('unchanged', this.#unchanged)
+    this.#unchanged = 0
     this.#serverSide = 0
     this.#files = 0
     this.#bytes = 0
+    this.#reusedFiles = 0
+    this.#reusedBytes = 0
   }
 }

@@ -18,6 +18,9 @@ export interface Report {
   readonly anchors: number
   readonly anchorBytes: number
   readonly compactionStates: number
+  /** Files that an earlier backup had, and their bytes. */
+  readonly reusedFiles: number
+  readonly reusedBytes: number
   /** Lines for the sidecar's list of data files, and of the others; as `SidecarWriter` makes them, from the first one on. */
   readonly files: string
   readonly others: string
@@ -25,8 +28,14 @@ export interface Report {
   readonly entries: number
 }
 
+/** A file that is in its place. */
+export interface Moved extends Copied {
+  /** It is an earlier backup's copy of the file, which was hashed then. */
+  readonly reused?: { readonly hashedAt: string; readonly proof?: 'etag' }
+}
+
 export interface Reporter {
-  add(path: string, copied: Copied): void
+  add(path: string, moved: Moved): void
   end(): Report
 }
 
@@ -34,10 +43,20 @@ export function reportOn(): Reporter {
   const [writer, otherWriter] = [new SidecarWriter(), new SidecarWriter()]
   const tallies = new Map<string, Tally>()
   let [files, others, anchors, anchorBytes, compactionStates] = ['', '', 0, 0, 0]
+  let [reusedFiles, reusedBytes] = [0, 0]
   return {
-    add: (path, { size, sha256, sourceMtimeNs, sourceEtag }) => {
+    add: (path, moved) => {
+      const { size, sha256, sourceMtimeNs, sourceEtag, etag: copyEtag, reused } = moved
       const source_mtime_ns = String(sourceMtimeNs)
-      const etag = sourceEtag === undefined ? {} : { source_etag: sourceEtag }
+      if (reused) {
+        reusedFiles += 1
+        reusedBytes += size
+      }
+      const own = {
+        ...(sourceEtag !== undefined && { source_etag: sourceEtag }),
+        ...(copyEtag !== undefined && { copy_etag: copyEtag }),
+        ...(reused && { hashed_at: reused.hashedAt, ...(reused.proof && { proof: reused.proof }) }),
+      }
       if (classify(path) !== 'parquet') {
         if (path.startsWith('_compaction_state/')) compactionStates += 1
         if (path.startsWith('_schema/') && path.endsWith('.parquet')) {
@@ -50,13 +69,13 @@ export function reportOn(): Reporter {
           sha256,
           size_bytes: size,
           source_mtime_ns,
-          ...etag,
+          ...own,
         } as const
         others += otherWriter.other(entry)
         return
       }
       const [database, measurement] = [databaseOf(path), measurementOf(path)]
-      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns, ...etag })
+      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns, ...own })
       const key = `${database}/${measurement}`
       const tally = tallies.get(key) ?? { database, measurement, files: 0, bytes: 0 }
       tally.files += 1
@@ -68,6 +87,8 @@ export function reportOn(): Reporter {
       anchors,
       anchorBytes,
       compactionStates,
+      reusedFiles,
+      reusedBytes,
       files,
       others,
       entries: writer.entries + otherWriter.entries,

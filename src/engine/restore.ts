@@ -1,17 +1,20 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import type { Store } from '../stores/store.js'
 import { loadManifest } from './backups.js'
-import { pack, unpack } from './batch.js'
+import { fileStates, pack, packBatches, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
-import { type Lacking, type Part, readContents } from './contents.js'
+import { type Lacking, readContents } from './contents.js'
 import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
 import { findExtras, settleExtras } from './extras.js'
 import { installConfiguration, installDatabases, type StagedPart, stageParts } from './install.js'
 import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkRoom, checkRoomForParts, type Owner } from './precheck.js'
+import { checkOwner, checkRoom, checkRoomForParts, type Owner, stagingOf } from './precheck.js'
 import { type Run, storeNames } from './run.js'
+import type { Part } from './selection.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
 import { unstage, unstageLeft } from './unstage.js'
@@ -33,7 +36,10 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   const owner = await checkOwner(run)
   const staging = stagingOf(run, request)
   await checkRoom(run, staging, contents.need)
-  await findExtras(run, contents.databases)
+  if (!(await isEmpty(run.storage))) {
+    await indexFiles(run)
+    await findExtras(run, contents.databases)
+  }
   const { missing } = contents
   if (staging === 'file') return restoreInPlace(run, request, contents.parts, { owner, missing })
   let parts: readonly StagedPart[] = []
@@ -92,11 +98,6 @@ async function finishSwitch(run: Run, request: RestoreRequest): Promise<'complet
   return switchIn(run, request, record)
 }
 
-/** Object stores have no rename: there each file is put in its place as a whole, once its hash is known to be right. */
-function stagingOf(run: Run, request: RestoreRequest): RestoreRequest['staging'] {
-  return run.storage.rename ? request.staging : 'file'
-}
-
 /** Reads and hashes every file of the backup. @throws INTEGRITY where one is missing or damaged */
 async function prove(run: Run, missing: Lacking): Promise<void> {
   run.tracker.enter('checking')
@@ -112,17 +113,44 @@ async function stage(
   parts: readonly Part[],
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
+  const plan = { ...planOf(run, owner), ...(await comparison(run, request)), direct: true, hideFor: run.id } as const
   const proven = stageParts(run, request, parts)
-  const copied = copyFiles(run, completeListing(), { ...planOf(run, owner), direct: true, hideFor: run.id })
+  const copied = copyFiles(run, completeListing(), plan)
   await Promise.allSettled([proven, copied])
   await copied.catch((error: unknown) => {
     // Nobody else writes hidden names of this operation.
     if (!isServiceError(error, 'STORE_EXISTS')) throw error
-    throw new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, {
-      cause: error,
-    })
+    throw namedTwice(run, error)
   })
   return proven
+}
+
+/** Nothing is compared where there is nothing. */
+async function comparison(run: Run, request: RestoreRequest): Promise<Pick<CopyPlan, 'compare'>> {
+  return (await isEmpty(run.storage)) ? {} : { compare: request.compare ?? 'hash' }
+}
+
+/** Is there nothing but what hidden names are left of? */
+async function isEmpty(storage: Store): Promise<boolean> {
+  try {
+    for await (const { path } of storage.list('', { depth: 1 })) if (!path.startsWith('.')) return false
+  } catch (error) {
+    if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+  }
+  return true
+}
+
+/** Of two entries for one path, one could be staged and the other left alone. @throws MANIFEST_INVALID */
+async function indexFiles(run: Run): Promise<void> {
+  for (const twice of run.inventory.index()) {
+    run.progress.check()
+    if (twice.length > 0) throw namedTwice(run)
+    await nextTurn()
+  }
+}
+
+function namedTwice(run: Run, cause?: unknown): ServiceError {
+  return new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, { cause })
 }
 
 function planOf(run: Run, owner: Owner | undefined): CopyPlan {
@@ -147,8 +175,13 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
   const { staging, parts, owner, missing } = record
   if (staging === 'all') run.tracker.enter('switching')
   if (request.restoreData) {
-    if (staging === 'file') await copyFiles(run, completeListing(), inPlace(run, owner))
-    else await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
+    if (staging === 'file') {
+      await copyFiles(run, completeListing(), { ...inPlace(run, owner), ...(await comparison(run, request)) })
+    } else {
+      const listed = run.inventory.lastBatch()
+      await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
+      await copyFiles(run, completeListing(), inPlace(run, owner), listed)
+    }
     run.tracker.switching = true
     run.tracker.enter('switching')
     await settleExtras(run, request.mode)
@@ -161,9 +194,20 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
   return 'completed'
 }
 
-/** Gives the staged files of a batch their own names. */
+/** Gives the staged files of a batch their own names. What was left alone and is not there any more is listed again, to be copied after all. */
 async function show(run: Run, batch: StoredBatch): Promise<void> {
-  const staged = unpack(batch).filter((_, index) => batch.done[index] === 1)
+  const files = unpack(batch)
+  const left = files.filter((_, index) => batch.done[index] === fileStates.leftAlone)
+  if (left.length > 0) {
+    const again = await run.pool.transfer({ kind: 'confirm', store: storeNames.storage, batch: pack(left) })
+    if (again.fatal) throw fromFailure(again.fatal)
+    const changed = left.filter((_, index) => again.done[index] !== fileStates.done)
+    for (const batch of packBatches(changed)) run.inventory.add(batch)
+    run.progress.add('unchanged', -changed.length)
+    run.progress.add('files', -changed.length)
+    for (const { size } of changed) run.progress.add('bytes', -size)
+  }
+  const staged = files.filter((_, index) => batch.done[index] === fileStates.done)
   if (staged.length === 0) return
   const { paths, sizes } = pack(staged)
   const again = run.resumed ? { again: sizes } : {}

@@ -20,6 +20,10 @@ export interface EngineSettings {
   readonly operationTimeoutMs: number
   /** Does an operation that is interrupted stay as it is, to be resumed, or is it cleaned up? */
   readonly onInterrupt: 'resume' | 'clean'
+  /** Does a backup take files that have not changed from an earlier one, when the request does not say? */
+  readonly incremental: boolean
+  /** Age of a hash after which a file is copied, and hashed, again all the same, in ms. */
+  readonly rehashAfterMs: number
   /** How long files that a restore moved aside are kept, in ms. */
   readonly keepReplacedMs: number
   /** How long a lock on an object store holds without being renewed, in ms. */
@@ -76,6 +80,8 @@ export interface Run {
   /** Null for an operation that runs for the first time. */
   readonly resumed: Resumed | null
   readonly log: Logger
+  /** Did the last verify find that backup, with that manifest (SHA-256, hex), damaged? */
+  readonly isDamaged: (backupId: string, manifest: string) => boolean
   /** Are the places that it writes to still its own? Asked before a commit. @throws LOCK_LOST */
   readonly confirmLocks: () => Promise<void>
 }

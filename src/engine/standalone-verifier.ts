@@ -25,7 +25,7 @@ export async function openStandaloneVerifier(options: CoordinatorOptions): Promi
   const targets = await Targets.open(options.targets, options.defaultTarget)
   const storage = await openStore(options.storage)
   const pool = openPool({ workers: options.workers, stores: storesOf(options) })
-  const verifier = new Verifier({ settings, storage, pool, journal, log }, targets, verdicts)
+  const verifier = new Verifier({ settings, storage, pool, journal, verdicts, log }, targets, verdicts)
   return {
     start: (request, caller) => verifier.start(request, caller),
     operation: (id) => {

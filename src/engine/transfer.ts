@@ -1,16 +1,18 @@
 import { appendFileSync } from 'node:fs'
 import { type Failure, isServiceError, toFailure } from '../errors.js'
 import type { Copied, Store, Upload } from '../stores/store.js'
-import { type Batch, type BatchFailure, type BatchFile, pathsOf, unpack } from './batch.js'
+import { type Batch, type BatchFailure, type BatchFile, fileStates, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
+import { type Compare, confirmInPlace, isInPlace } from './left-alone.js'
 import { type MoveOptions, moveFile } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { proveFile } from './prove-file.js'
-import { type Report, reportOn } from './report.js'
+import { type Moved, type Report, reportOn } from './report.js'
+import { isUnchanged, type Reuse, readKnown, reuseFile } from './reuse.js'
 import { hiddenName } from './stage-name.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
-export type TransferTask = CopyTask | ProveTask | InspectTask | RenameTask | RemoveTask
+export type TransferTask = CopyTask | ConfirmTask | ProveTask | InspectTask | RenameTask | RemoveTask
 
 interface Ways {
   readonly from: string
@@ -36,6 +38,10 @@ export interface CopyTask extends Ways {
   readonly live?: true
   /** Count and write lines for the sidecar. */
   readonly report?: true
+  /** Leave files of the destination alone that are what is on record already. */
+  readonly compare?: Compare
+  /** Where to find what an earlier backup has of these files. */
+  readonly reuse?: Reuse
   /** Files in flight at once; 1 where nothing waits for a network. */
   readonly transfers?: number
   /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
@@ -54,6 +60,13 @@ export interface ProveTask {
   readonly counted?: true
   /** Is each file whose name ends so to be a Parquet file? */
   readonly parquet?: true
+}
+
+/** Are files that were left alone still there? */
+export interface ConfirmTask {
+  readonly kind: 'confirm'
+  readonly store: string
+  readonly batch: Batch
 }
 
 /** Is each path a plain file, in real folders, on both sides? */
@@ -82,7 +95,7 @@ export interface RemoveTask {
 
 /** Failures are results: class and code of an error would be lost at the thread boundary. */
 export interface TransferOutcome {
-  /** 1 for each file that is done. */
+  /** For each file `fileStates.done` or `fileStates.leftAlone`, or 0. */
   readonly done: Uint8Array
   /** Files whose source can't be read, is not what it should be, or that could not be renamed. */
   readonly failures: readonly BatchFailure[]
@@ -99,6 +112,8 @@ export async function transfer(task: TransferTask, store: (name: string) => Prom
     switch (task.kind) {
       case 'copy':
         return await copyBatch(task, await store(task.from), await store(task.to))
+      case 'confirm':
+        return await confirmBatch(task, await store(task.store))
       case 'prove':
         return await proveBatch(task, await store(task.from))
       case 'inspect':
@@ -137,16 +152,31 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
   }
   const beforeUpload = (path: string): void => onUpload({ path, uploadId: '' })
+  const known = task.reuse && readKnown(task.reuse)
+  const reuse = async (file: BatchFile, target: string): Promise<Moved | undefined> => {
+    const before = known?.get(file.path)
+    if (!before || !isUnchanged(file, before)) return undefined
+    return reuseFile(before, to, target, { onUpload, beforeUpload, check: () => progress.check() })
+  }
   const outcome = await each(unpack(task.batch), task.transfers ?? 1, async (file) => {
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
+    if (task.compare && (await isInPlace(to, file, task.compare, { progress, counted }))) {
+      counted.addFile()
+      counted.addUnchanged()
+      return fileStates.leftAlone
+    }
     const move = () =>
       moveFile(ways, { ...optionsFor(task, file), onUpload, beforeUpload }, { live: task.live, progress, counted })
-    const copied = task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, move) : await move()
-    counted.addFile(copied.serverSide)
-    report?.add(file.path, copied)
-    last = copied
+    const reused = await reuse(file, ways.target)
+    const moved =
+      reused ?? (task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, move) : await move())
+    if (reused) counted.addReused(reused.size)
+    counted.addFile(moved.serverSide)
+    report?.add(file.path, moved)
+    last = moved
+    return fileStates.done
   })
   counted.flush()
   return { ...outcome, report: report?.end() ?? null, last }
@@ -177,9 +207,17 @@ async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome
     const parquet = task.parquet === true && file.path.endsWith('.parquet')
     await proveFile(from, task.fromPrefix + file.path, file, { progress, parquet, ...counting })
     if (task.counted) counted.addFile()
+    return fileStates.done
   })
   counted.flush()
   return outcome
+}
+
+async function confirmBatch({ batch }: ConfirmTask, store: Store): Promise<TransferOutcome> {
+  return each(unpack(batch), 1, async (file) => {
+    await confirmInPlace(store, file)
+    return fileStates.done
+  })
 }
 
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {
@@ -191,6 +229,7 @@ async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<
     await inspectFolder(to, task.toPrefix + path, seen)
     // Where there are no folders to inspect there are no links either: a request for each object would find nothing.
     if (from.inspectFolder) await from.stat(task.fromPrefix + path)
+    return fileStates.done
   })
 }
 
@@ -231,15 +270,14 @@ async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutc
 async function each(
   files: readonly BatchFile[],
   lanes: number,
-  action: (file: BatchFile) => Promise<void>,
+  action: (file: BatchFile) => Promise<number>,
 ): Promise<TransferOutcome> {
   const done = new Uint8Array(files.length)
   const failures: BatchFailure[] = []
   let fatal: Failure | null = null
   const attempt = async ([index, file]: [number, BatchFile]): Promise<void> => {
     try {
-      await action(file)
-      done[index] = 1
+      done[index] = await action(file)
     } catch (error) {
       const failure = toFailure(error)
       if (isSourceFailure(failure)) failures.push({ index, failure })

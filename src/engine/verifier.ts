@@ -25,6 +25,7 @@ export class Verifier {
   readonly #slots = new Slots('A backup is being verified already')
   #under: Under | null = null
   #current: Execution | null = null
+  #last: Execution | null = null
 
   constructor(around: Surroundings, targets: Targets, verdicts: Verdicts) {
     this.#around = around
@@ -50,6 +51,7 @@ export class Verifier {
       const action = (run: Run) => runVerify(run, request, this.#verdicts)
       const execution = await execute(this.#around, { id, kind: 'verify', backupId, target, request, caller, action })
       this.#current = execution
+      this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')
       void execution.ended.then(leave)
       return { backupId, operationId: id, target: target.name }
@@ -69,6 +71,11 @@ export class Verifier {
   /** How the verify with this id stands, if it is the one that runs. */
   live(id: string): OperationStatus | undefined {
     return this.#current?.id === id ? this.#current.tracker.snapshot() : undefined
+  }
+
+  /** How the verify stands that runs, or ran last in this process. */
+  last(): OperationStatus | undefined {
+    return this.#last?.tracker.snapshot()
   }
 
   /** All that a verify found, a line of JSON each. @throws NOT_FOUND for what is no verify, has no verdict, or was followed by a later one */

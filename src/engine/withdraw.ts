@@ -41,5 +41,17 @@ function negative(files: readonly CutEntry[], others: readonly CutEntry[]): Repo
     }),
   )
   const entries = -files.length - others.length
-  return { tallies, entries, anchors: 0, anchorBytes: 0, compactionStates: 0, files: '', others: '' }
+  const reused = [...files, ...others].filter(({ hashed_at }) => hashed_at !== undefined)
+  const reusedBytes = reused.reduce((sum, { size_bytes }) => sum - size_bytes, 0)
+  return {
+    tallies,
+    entries,
+    reusedFiles: -reused.length,
+    reusedBytes,
+    anchors: 0,
+    anchorBytes: 0,
+    compactionStates: 0,
+    files: '',
+    others: '',
+  }
 }

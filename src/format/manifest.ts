@@ -50,6 +50,9 @@ const schema = z.object({
   replaced_files: count.optional(),
   /** Ours, and Arc's in the status of a restore: files left out because a merged one stands for them. */
   consumed_inputs_skipped: count.optional(),
+  /** Ours: files (and their bytes) that an earlier backup had, and that were not read again. */
+  reused_files: count.optional(),
+  reused_bytes: count.optional(),
   /** The databases that were asked for; empty for all. */
   scope: list(z.string()),
   /** Ours: what the operator should know of this backup. */
@@ -123,6 +126,8 @@ export function toClientJson(manifest: Manifest): Record<string, unknown> {
       settled_passes: manifest.settled_passes,
       replaced_files: manifest.replaced_files,
       consumed_inputs_skipped: manifest.consumed_inputs_skipped,
+      reused_files: manifest.reused_files,
+      reused_bytes: manifest.reused_bytes,
       scope: manifest.scope,
       warnings: manifest.warnings,
       metadata_files: manifest.metadata_files,
@@ -141,7 +146,13 @@ export function summarize(manifest: Manifest): Record<string, unknown> {
     total_files,
     total_size_bytes,
     database_count: manifest.databases.length,
-    ...unlessZero({ skipped_files: manifest.skipped_files, ...arcsCounts(manifest), scope: manifest.scope }),
+    ...unlessZero({
+      skipped_files: manifest.skipped_files,
+      ...arcsCounts(manifest),
+      scope: manifest.scope,
+      reused_files: manifest.reused_files,
+      reused_bytes: manifest.reused_bytes,
+    }),
   }
 }
 

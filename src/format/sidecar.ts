@@ -4,39 +4,48 @@ import { formatTime } from './backup-id.js'
 import { assertSafePath, partitionTimeOf } from './data-path.js'
 import { JsonLists } from './json-lists.js'
 
+/** What only our own lists say of an entry, beside Arc's keys. */
+export interface Provenance {
+  /** Nanoseconds since the epoch; text, because it exceeds what a JSON number holds exactly. */
+  readonly source_mtime_ns?: string
+  /** The source's version tag of the content, where it has one. */
+  readonly source_etag?: string
+  /** The target's version tag of the copy, where it has one. */
+  readonly copy_etag?: string
+  /** When the SHA-256 was taken (RFC 3339), where that was not when this backup was made: the copy is one that an earlier backup has, too. */
+  readonly hashed_at?: string
+  /** `etag`: the copy is one that the service made of the version that was hashed; it was not hashed itself. Absent: it was. */
+  readonly proof?: 'etag'
+}
+
 /** A data file as it is written; `path` is its storage path. */
-export interface SidecarFile {
+export interface SidecarFile extends Provenance {
   readonly path: string
   /** Lower-case hex, of the copy in the backup. */
   readonly sha256: string
   readonly size_bytes: number
   readonly database: string
   readonly measurement: string
-  /** Nanoseconds since the epoch; text, because it exceeds what a JSON number holds exactly. */
   readonly source_mtime_ns: string
-  /** The source's version tag of the content, where it has one. */
-  readonly source_etag?: string
 }
 
 /** Any other file; `path` is relative to the backup's folder. */
-export interface SidecarOther {
+export interface SidecarOther extends Provenance {
   readonly path: string
   readonly kind: keyof typeof foldersOfKind
   readonly sha256: string
   readonly size_bytes: number
-  readonly source_mtime_ns?: string
-  readonly source_etag?: string
 }
 
 /** An entry as it was read, whoever wrote it: `files` have storage paths, `other_files` paths relative to the backup's folder. */
-export interface SidecarEntry {
+export interface SidecarEntry extends Provenance {
   readonly list: 'files' | 'other_files'
   readonly path: string
   readonly sha256: string
   readonly size_bytes: number
-  readonly source_mtime_ns?: string
-  readonly source_etag?: string
 }
+
+const optionalKeys = ['source_etag', 'copy_etag', 'hashed_at', 'proof'] as const satisfies (keyof Provenance)[]
 
 /** Where in a backup files of each kind are; `auxiliary` is what is in the storage and no data. */
 const foldersOfKind = { auxiliary: 'data/', metadata: 'metadata/', config: 'config/' } as const
@@ -60,14 +69,15 @@ export class SidecarWriter {
 
   /** Arc's keys first. Built by hand: 1.5 µs an entry, and there may be millions. */
   file(entry: SidecarFile): string {
-    const { path, sha256, size_bytes, database, measurement, source_mtime_ns, source_etag } = entry
+    const { path, sha256, size_bytes, database, measurement, source_mtime_ns } = entry
     const names = `"database":${JSON.stringify(database)},"measurement":${JSON.stringify(measurement)}`
     // Arc reads these two as times and would refuse the whole list for one that is none: leave out what is not known.
     const partition = timeField('partition_time', partitionTimeOf(path))
     const created = timeField('created_at', creationTime(source_mtime_ns))
-    const etag = source_etag === undefined ? '' : `,"source_etag":${JSON.stringify(source_etag)}`
+    let rest = ''
+    for (const key of optionalKeys) if (entry[key] !== undefined) rest += `,"${key}":${JSON.stringify(entry[key])}`
     return this.#line(
-      `{"path":${JSON.stringify(path)},"sha256":"${sha256}","size_bytes":${size_bytes},${names}${partition}${created},"source_mtime_ns":"${source_mtime_ns}"${etag}}`,
+      `{"path":${JSON.stringify(path)},"sha256":"${sha256}","size_bytes":${size_bytes},${names}${partition}${created},"source_mtime_ns":"${source_mtime_ns}"${rest}}`,
     )
   }
 
@@ -93,7 +103,8 @@ export class SidecarWriter {
 }
 
 /** What an entry that was taken out said. */
-export type CutEntry = Pick<SidecarFile, 'path' | 'size_bytes'> & Partial<Pick<SidecarFile, 'database' | 'measurement'>>
+export type CutEntry = Pick<SidecarFile, 'path' | 'size_bytes'> &
+  Partial<Pick<SidecarFile, 'database' | 'measurement' | 'hashed_at'>>
 
 /** Takes entries out of a text that `SidecarWriter` made from a first entry on. */
 export function cutEntries(text: string, isOut: (path: string) => boolean): { rest: string; cut: CutEntry[] } {
@@ -177,23 +188,37 @@ function readOther(value: unknown): SidecarEntry {
 
 function readEntry(value: Record<string, unknown> | null, list: SidecarEntry['list']): SidecarEntry {
   // A number has no path either; only null can't be asked.
-  const { path, sha256, size_bytes: size, source_mtime_ns: mtime, source_etag: etag } = value ?? {}
+  const { path, sha256, size_bytes: size, source_mtime_ns: mtime, proof } = value ?? {}
   if (typeof path !== 'string') throw invalid(`expected each entry of ${list} to be an object with a path`)
   assertSafePath(path)
   const expected = (what: string): ServiceError => invalid(`expected ${what} for ${JSON.stringify(path)} in ${list}`)
   if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) throw expected('sha256, 64 lower-case hex digits,')
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw expected('size_bytes, a number of bytes,')
-  const entry = { list, path, sha256, size_bytes: size }
-  if (mtime === undefined && etag === undefined) return entry
-  if (mtime !== undefined && (typeof mtime !== 'string' || !/^-?\d{1,30}$/.test(mtime)))
-    throw expected('source_mtime_ns, a text of digits,')
-  if (etag !== undefined && typeof etag !== 'string') throw expected('source_etag, a text,')
-  return {
-    ...entry,
-    ...(mtime !== undefined && { source_mtime_ns: mtime }),
-    ...(etag !== undefined && { source_etag: etag }),
+  const entry: { -readonly [Key in keyof SidecarEntry]: SidecarEntry[Key] } = { list, path, sha256, size_bytes: size }
+  if (mtime !== undefined) {
+    if (typeof mtime !== 'string' || !/^-?\d{1,30}$/.test(mtime)) throw expected('source_mtime_ns, a text of digits,')
+    entry.source_mtime_ns = mtime
   }
+  for (const key of ['source_etag', 'copy_etag', 'hashed_at'] as const) {
+    const text = value?.[key]
+    if (text === undefined) continue
+    if (typeof text !== 'string') throw expected(`${key}, a text,`)
+    entry[key] = text
+  }
+  if (proof === 'etag') entry.proof = proof
+  return entry
+}
+
+/**
+ * One line of a list that `SidecarWriter` wrote; null for one that holds no entry.
+ *
+ * @throws as `parseSidecar`
+ */
+export function readLine(line: string): SidecarEntry | null {
+  if (!line.startsWith('{"path":')) return null
+  const value = reading(() => JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line)) as Record<string, unknown>
+  return value.kind === undefined ? readFile(value) : readOther(value)
 }
 
 function invalid(why: string, cause?: unknown): ServiceError {

@@ -8,7 +8,9 @@ import { cleanPath } from './path.js'
 import type { State } from './state.js'
 
 /** Open to everyone for Arc, also those that are not served here: they are unknown, not forbidden. */
-const publicPaths = ['/health', '/ready', '/api/v1/auth/verify', '/api/v1/internal/cache/invalidate']
+const arcsPublicPaths = ['/health', '/ready', '/api/v1/auth/verify', '/api/v1/internal/cache/invalidate']
+/** What a client is generated from holds no more than this source does. */
+const publicPaths = [...arcsPublicPaths, '/openapi.json']
 const publicFolders = ['/metrics', '/api/v1/metrics']
 const group = '/api/v1/backup'
 

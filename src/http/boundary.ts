@@ -17,7 +17,7 @@ export const boundary: Middleware<State> = async (ctx, next) => {
     if (failure.code === 'INTERNAL') ctx.state.log.error({ exception: describe(error) }, 'unexpected failure')
     ctx.status = failure.status
     if (failure.code === 'TOO_MANY_REQUESTS') ctx.set('Retry-After', String(failure.detail.retryAfterSeconds ?? 1))
-    ctx.body = bodyOf(failure)
+    ctx.body = errorBody(failure, ctx.state.requestId)
     discardRest(ctx)
   }
   if (typeof ctx.body === 'object' && ctx.body !== null && !(ctx.body instanceof Stream)) {
@@ -42,8 +42,14 @@ export const boundary: Middleware<State> = async (ctx, next) => {
 
 const credentialCodes: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORBIDDEN']
 
+/** Arc's keys to the letter, then what every error of ours has. */
+export function errorBody(failure: ServiceError, requestId: string): Record<string, unknown> {
+  const { code, hint } = failure
+  return { ...arcsBody(failure), code, ...(hint !== undefined && { hint }), request_id: requestId }
+}
+
 /** Keys in Arc's order: the alphabet's, then ours. */
-function bodyOf(failure: ServiceError): Record<string, unknown> {
+function arcsBody(failure: ServiceError): Record<string, unknown> {
   const { code, message, detail } = failure
   if (credentialCodes.includes(code)) return { error: message, success: false }
   if (code === 'BUSY') {
@@ -54,6 +60,7 @@ function bodyOf(failure: ServiceError): Record<string, unknown> {
   return {
     error: message,
     ...(typeof detail.explanation === 'string' && { detail: detail.explanation }),
+    ...(Array.isArray(detail.changed) && { changed: detail.changed }),
     ...(Array.isArray(detail.unknownDatabases) && { unknown_databases: detail.unknownDatabases }),
   }
 }

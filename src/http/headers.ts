@@ -24,6 +24,7 @@ const preflight = {
 export function headers(log: Logger): Middleware<State> {
   return async (ctx, next) => {
     const id = randomUUID()
+    ctx.state.requestId = id
     ctx.state.log = log.child({ request_id: id })
     // The path that routes are found by: another parser would see another one in `/a#/../b`, and let in whom this one keeps out.
     ctx.state.path = normalizeTarget(ctx.req) ? ctx.path : null

@@ -1,19 +1,31 @@
 import type { Readable } from 'node:stream'
 import type { Started } from '../engine/coordinator.js'
 import type { JournalEntry } from '../engine/journal.js'
+import type { Measures, TargetSpace } from '../engine/measures.js'
 import type { BackupRequest, Caller, OperationStatus, RestoreRequest, VerifyRequest } from '../engine/operation.js'
+import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
 
 /** What the API needs of the engine; `engine/coordinator.ts` is it. */
 export interface Operations {
   startBackup(request: BackupRequest, caller: Caller): Promise<Started>
   startRestore(request: RestoreRequest, caller: Caller): Promise<Started>
+  /** What a restore would do; `isWanted` is false once nobody waits for it. */
+  planRestore(request: RestoreRequest, isWanted: () => boolean): Promise<RestorePlan>
   startVerify(request: VerifyRequest, caller: Caller): Promise<Started>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
   listBackups(): Promise<BackupList>
   showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null
+  /** What runs, or ran last in this process: the backup or restore, and the verify. */
+  live(): OperationStatus[]
+  /** Calls back after each end of an operation that began or went on in this process. */
+  onEnd(tell: (status: OperationStatus) => void): void
+  /** How the threads and the stores do. */
+  measures(): Measures
+  /** Room at each target that has a limit. */
+  space(): Promise<TargetSpace[]>
   /** Operations on record, newest first; those older than `before`, where it is named. @throws NOT_FOUND */
   operations(limit: number, before?: string): JournalEntry[]
   /** @throws NOT_FOUND */

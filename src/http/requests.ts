@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { BackupRequest, RestoreRequest, VerifyRequest } from '../engine/operation.js'
+import { planIdPattern } from '../engine/restore-plan.js'
 import { ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 
 const mostDatabases = 256
 
 /** Go takes `null` for a field that is not there. */
-const flag = z.boolean({ error: 'must be true or false' }).nullish()
+const flag = (description: string) => z.boolean({ error: 'must be true or false' }).nullish().meta({ description })
 
 /** Checked by hand: for a long list of wrong values zod would gather one issue for each. */
 const databases = z
@@ -15,29 +16,68 @@ const databases = z
     const flaw = flawOfDatabases(value)
     if (flaw !== null) context.addIssue({ code: 'custom', message: flaw })
   })
+  .meta({ type: 'array', items: { type: 'string' }, minItems: 1, maxItems: mostDatabases, uniqueItems: true })
   .nullish()
+  .meta({ description: 'only these databases; absent: all' })
 
-const target = z.string({ error: 'must be the name of a target' }).nullish()
+const target = z
+  .string({ error: 'must be the name of a target' })
+  .nullish()
+  .meta({ description: 'name of a target; absent: the default one for a new backup, else whichever has the backup' })
 
-export const createSchema = z.object({ include_metadata: flag, include_config: flag, databases, target })
+export const createSchema = z
+  .object({
+    include_metadata: flag('arc.db and the other SQLite files; default true, with databases false'),
+    include_config: flag('arc.toml; default as backup.include_config says, with databases false'),
+    incremental: flag(
+      'take what has not changed from an earlier backup at the target; default as backup.incremental says',
+    ),
+    databases,
+    target,
+  })
+  .meta({ examples: [{}, { databases: ['metrics'], target: 'offsite' }] })
 
-export const restoreSchema = z.object({
-  backup_id: z.string({ error: 'must be a string' }).nullish(),
-  target,
-  confirm: flag,
-  restore_data: flag,
-  restore_metadata: flag,
-  restore_config: flag,
-  databases,
-  mode: z.enum(['merge', 'replace'], { error: 'must be "merge" or "replace"' }).nullish(),
-  all_or_nothing: flag,
-  staging: z.enum(['all', 'file'], { error: 'must be "all" or "file"' }).nullish(),
-})
+const planIdError = 'must be the plan_id of a dry run'
 
-export const verifySchema = z.object({
-  level: z.enum(['quick', 'full', 'deep'], { error: 'must be "quick", "full" or "deep"' }).nullish(),
-  target,
-})
+export const restoreSchema = z
+  .object({
+    backup_id: z.string({ error: 'must be a string' }).nullish().meta({ description: 'id of the backup; needed' }),
+    target,
+    confirm: flag('must be true: a restore overwrites live data'),
+    restore_data: flag("the databases' files; default true"),
+    restore_metadata: flag('arc.db and the other SQLite files; default true, with databases false'),
+    restore_config: flag('arc.toml; default false'),
+    databases,
+    mode: z.enum(['merge', 'replace'], { error: 'must be "merge" or "replace"' }).nullish().meta({
+      description: 'merge (the default): keep live Parquet files that the backup lacks; replace: move them aside',
+    }),
+    all_or_nothing: flag('change nothing unless every file is proven; default false'),
+    staging: z
+      .enum(['all', 'file'], { error: 'must be "all" or "file"' })
+      .nullish()
+      .meta({ description: 'all (the default): prove everything first; file: one by one, where room is short' }),
+    compare: z.enum(['hash', 'stat'], { error: 'must be "hash" or "stat"' }).nullish().meta({
+      description:
+        'which live files are left alone: hash (the default): of the same bytes; stat: of the same size and modification time',
+    }),
+    dry_run: flag('only say what would happen; confirm is not needed then; default false'),
+    plan_id: z
+      .string({ error: planIdError })
+      .regex(planIdPattern, { error: planIdError })
+      .nullish()
+      .meta({ description: 'of a dry run: start only if what it said still holds' }),
+  })
+  .meta({ examples: [{ backup_id: 'backup-20261123-103045-c526b8a7', confirm: true }] })
+
+export const verifySchema = z
+  .object({
+    level: z
+      .enum(['quick', 'full', 'deep'], { error: 'must be "quick", "full" or "deep"' })
+      .nullish()
+      .meta({ description: 'quick: names and sizes; full (the default): every byte; deep: what the files are, too' }),
+    target,
+  })
+  .meta({ examples: [{ level: 'quick' }] })
 
 /** The body of a create; undefined for an empty one. @throws REQUEST_INVALID with what was expected */
 export function parseCreate(body: unknown): BackupRequest {
@@ -51,6 +91,7 @@ export function parseCreate(body: unknown): BackupRequest {
   return {
     includeMetadata: request.include_metadata ?? !names,
     ...(typeof request.include_config === 'boolean' && { includeConfig: request.include_config }),
+    ...(typeof request.incremental === 'boolean' && { incremental: request.incremental }),
     ...(names && { databases: names }),
     ...(request.target && { target: request.target }),
   }
@@ -66,7 +107,7 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
   )
   const { databases: names, backup_id: backupId } = request
   if (!backupId || !isBackupId(backupId)) throw new ServiceError('REQUEST_INVALID', 'Invalid or missing backup_id')
-  if (request.confirm !== true) {
+  if (request.confirm !== true && request.dry_run !== true) {
     throw new ServiceError('REQUEST_INVALID', 'Restore is a destructive operation. Set confirm: true to proceed.')
   }
   if (names) refuseShared('restore_metadata', request.restore_metadata, 'restore_config', request.restore_config)
@@ -86,6 +127,9 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
     mode: request.mode ?? 'merge',
     allOrNothing: request.all_or_nothing ?? false,
     staging: request.staging ?? 'all',
+    compare: request.compare ?? 'hash',
+    ...(request.dry_run && { dryRun: true as const }),
+    ...(request.plan_id && { planId: request.plan_id }),
     ...(names && { databases: names }),
   }
 }
@@ -101,17 +145,19 @@ export function parseVerify(backupId: string, body: unknown, named?: string): Ve
   return { backupId, level: request.level ?? 'full', ...(from && { target: from }) }
 }
 
-const pageSchema = z.object({
+export const pageSchema = z.object({
   limit: z.coerce
     .number({ error: 'must be a number' })
     .int({ error: 'must be a whole number' })
     .min(1, { error: 'must be at least 1' })
     .max(1000, { error: 'must be at most 1000' })
-    .default(100),
+    .default(100)
+    .meta({ description: 'most operations that are answered' }),
   before: z
     .string({ error: 'must be the id of an operation' })
     .regex(/^[0-9a-f]{12}$/, { error: 'must be the id of an operation' })
-    .optional(),
+    .optional()
+    .meta({ description: 'id of an operation: only older ones' }),
 })
 
 /** `?limit` and `?before` of a list of operations. @throws REQUEST_INVALID */
@@ -122,6 +168,31 @@ export function parsePage(query: unknown): { limit: number; before?: string } {
     (why) => new ServiceError('REQUEST_INVALID', why),
   )
   return { limit, ...(before !== undefined && { before }) }
+}
+
+const longestWait = 60_000
+const waitUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
+const waitError = { error: 'must be a time like 30s, at most 60s' }
+
+export const waitSchema = z.object({
+  wait: z
+    .string(waitError)
+    .regex(/^\d{1,6}(ms|s|m)$/, waitError)
+    .optional()
+    .meta({ description: 'how long to wait for a change, at most 60s', examples: ['30s'] }),
+  since: z
+    .string({ error: 'must be the event_id of a status' })
+    .optional()
+    .meta({ description: '`event_id` of the status that you have; absent: as it is now' }),
+})
+
+/** `?wait` and `?since` of a status; no time to wait where none is named. @throws REQUEST_INVALID */
+export function parseWait(query: unknown): { waitMs: number; since?: string } {
+  const refuse = (why: string) => new ServiceError('REQUEST_INVALID', why)
+  const { wait = '0s', since } = read(waitSchema, { ...(query as object) }, refuse)
+  const waitMs = Number.parseInt(wait, 10) * (waitUnits[wait.replace(/^\d+/, '')] ?? 0)
+  if (waitMs > longestWait) throw refuse(`wait ${waitError.error}`)
+  return { waitMs, ...(since !== undefined && { since }) }
 }
 
 /** The id in a path. @throws REQUEST_INVALID */

@@ -1,5 +1,6 @@
 import type { JournalEntry } from '../engine/journal.js'
 import type { OperationStatus } from '../engine/operation.js'
+import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
 
 /** `/status` as Arc has it, then our own keys. Bytes, milliseconds, RFC 3339. */
@@ -15,11 +16,13 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     total_bytes: status.totalBytes,
     processed_bytes: status.processedBytes,
     ...(status.serverSideFiles > 0 && { server_side_files: status.serverSideFiles }),
+    ...(status.operation === 'backup' && { reused_files: status.reusedFiles, reused_bytes: status.reusedBytes }),
     started_at: status.startedAt,
     ...(status.completedAt !== null && { completed_at: status.completedAt }),
     ...(status.error !== null && { error: status.error }),
     ...(status.errorCode !== null && { error_code: status.errorCode }),
     operation_id: status.operationId,
+    event_id: positionOf(status),
     target: status.target,
     outcome: status.outcome,
     phase: status.phase,
@@ -34,6 +37,12 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...restoreBody(status),
     ...verifyBody(status),
   }
+}
+
+/** Which operation, and how far it is: what tells two statuses apart. Empty before the first operation. */
+export function positionOf(status: OperationStatus | null): string {
+  if (!status) return ''
+  return [status.operationId, status.phase, status.processedFiles, status.processedBytes].join('.')
 }
 
 /** An operation on record: its status, who asked, and for what. */
@@ -53,19 +62,52 @@ export function listBody({ backups, warnings, unreachable }: BackupList): Record
   }
 }
 
+/** What a restore would do. */
+export function planBody(plan: RestorePlan): Record<string, unknown> {
+  const { files, space } = plan
+  return {
+    dry_run: true,
+    plan_id: plan.planId,
+    backup_id: plan.backupId,
+    target: plan.target,
+    mode: plan.mode,
+    verified: plan.verified,
+    files: {
+      new: files.new,
+      changed: files.changed,
+      unchanged: files.unchanged,
+      kept: files.kept,
+      moved_aside: files.movedAside,
+    },
+    mixed_partitions: plan.mixedPartitions,
+    missing_files: plan.missingFiles,
+    space: {
+      needed_bytes: space.neededBytes,
+      needed_files: space.neededFiles,
+      free_bytes: space.freeBytes,
+      free_files: space.freeFiles,
+      sufficient: space.sufficient,
+    },
+    databases: plan.databases,
+    configuration: plan.configuration,
+    warnings: plan.warnings,
+  }
+}
+
 function settledBody({ settled }: OperationStatus): Record<string, unknown> {
   if (!settled) return {}
   const { passes, replacedFiles, consumedInputs } = settled
   return { settled_passes: passes, replaced_files: replacedFiles, consumed_inputs_skipped: consumedInputs }
 }
 
-function restoreBody({ restore }: OperationStatus): Record<string, unknown> {
+function restoreBody({ restore, unchangedFiles }: OperationStatus): Record<string, unknown> {
   if (!restore) return {}
   return {
     mode: restore.mode,
     verified: restore.verified,
     missing_files: restore.missingFiles,
     ...(restore.missingSample.length > 0 && { missing_sample: restore.missingSample }),
+    unchanged_files: unchangedFiles,
     kept_files: restore.keptFiles,
     kept_partitions: restore.keptPartitions,
     replaced_files: restore.replacedFiles,

@@ -2,17 +2,20 @@ import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
+import type { Feed } from './feed.js'
+import type { Metrics } from './metrics.js'
+import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
-import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify } from './requests.js'
-import { goDuration, listBody, operationBody, statusBody } from './responses.js'
+import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
+import { goDuration, listBody, operationBody, planBody, statusBody } from './responses.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
 const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE']
 
 /** The table of routes. Arc's router knows neither case nor trailing slashes, and answers HEAD wherever GET works. */
-export function createRouter(operations: Operations): Router<State> {
+export function createRouter(operations: Operations, feed: Feed, metrics: Metrics): Router<State> {
   const router = new Router<State>({ sensitive: false, strict: false })
   const group = '/api/v1/backup'
 
@@ -38,7 +41,16 @@ export function createRouter(operations: Operations): Router<State> {
   })
 
   router.get(`${group}/status`, async (ctx) => {
-    ctx.body = statusBody(operations.status())
+    const { waitMs, since } = parseWait(ctx.query)
+    const status = waitMs > 0 ? await feed.changed(since, waitMs, () => ctx.writable) : operations.status()
+    ctx.body = statusBody(status)
+  })
+
+  router.get(`${group}/events`, async (ctx) => {
+    ctx.type = 'text/event-stream'
+    // Else nginx keeps events until it has a block of them.
+    ctx.set('X-Accel-Buffering', 'no')
+    ctx.body = feed.open(ctx.get('Last-Event-ID') || undefined)
   })
 
   router.get(`${group}/operations`, async (ctx) => {
@@ -86,6 +98,10 @@ export function createRouter(operations: Operations): Router<State> {
   )
   router.post(`${group}/restore`, restoreBody, async (ctx) => {
     const request = parseRestore(ctx.state.json, targetOf(ctx))
+    if (request.dryRun) {
+      ctx.body = planBody(await operations.planRestore(request, () => ctx.writable))
+      return
+    }
     const { backupId, operationId, target } = await operations.startRestore(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {
@@ -128,6 +144,18 @@ export function createRouter(operations: Operations): Router<State> {
     ctx.body = { status: 'ok', time: timestamp(), uptime: goDuration(uptime), uptime_sec: uptime }
   })
 
+  // Open to everyone, as Arc's own is and as /health: a scraper has no token of Arc's, and nothing in it is a secret.
+  router.get('/metrics', async (ctx) => {
+    ctx.set('Content-Type', metrics.contentType)
+    ctx.body = await metrics.scrape()
+  })
+
+  let description: ReturnType<typeof describeApi> | undefined
+  router.get('/openapi.json', async (ctx) => {
+    description ??= describeApi()
+    ctx.body = description
+  })
+
   router.get('/ready', async (ctx) => {
     const ready = operations.ready()
     ctx.status = ready ? 200 : 503
@@ -143,9 +171,9 @@ export function refuseUnrouted(router: Router<State>): Middleware<State> {
   return (ctx) => {
     const methods = router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods)
     const allowed = methodOrder.filter((method) => methods.includes(method))
-    ctx.status = allowed.length > 0 ? 405 : 404
-    if (allowed.length > 0) ctx.set('Allow', allowed.join(', '))
-    ctx.body = { error: allowed.length > 0 ? 'Method Not Allowed' : `Cannot ${ctx.method} ${showPath(ctx.path)}` }
+    if (allowed.length === 0) throw new ServiceError('NOT_FOUND', `Cannot ${ctx.method} ${showPath(ctx.path)}`)
+    ctx.set('Allow', allowed.join(', '))
+    throw new ServiceError('METHOD_NOT_ALLOWED', 'Method Not Allowed')
   }
 }
 

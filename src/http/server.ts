@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import {
   createServer as createHttp,
@@ -10,7 +11,8 @@ import {
 import { createServer as createHttps } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type Koa from 'koa'
-import { ServiceError, systemCode } from '../errors.js'
+import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
+import { errorBody } from './boundary.js'
 import { alwaysSent } from './headers.js'
 import { toGoJson } from './json.js'
 
@@ -27,9 +29,9 @@ const mostConnections = 1024
 /** How often connections are looked at for a time-out, in ms. */
 const checkInterval = 1000
 /** What Node's parser gives up on, as far as it is not simply malformed. */
-const statusOf: Readonly<Record<string, number>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_HEADER_OVERFLOW: 431,
+const refusals: Readonly<Record<string, { status: number; code: ErrorCode }>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: 'REQUEST_INVALID' },
+  HPE_HEADER_OVERFLOW: { status: 431, code: 'TOO_LARGE' },
 }
 
 /** An HTTP or HTTPS server for the app, with time-outs for slow requests; it does not listen yet. @throws CONFIG_INVALID for a bad certificate */
@@ -77,11 +79,13 @@ function refuse(error: Error, socket: Duplex, latest: ServerResponse | undefined
     socket.destroy()
     return
   }
-  const status = statusOf[systemCode(error) ?? ''] ?? 400
+  const { status, code } = refusals[systemCode(error) ?? ''] ?? { status: 400, code: 'REQUEST_INVALID' }
   const reason = STATUS_CODES[status] ?? ''
-  const body = toGoJson({ error: reason })
+  const requestId = randomUUID()
+  const body = toGoJson(errorBody(new ServiceError(code, reason), requestId))
   const head = {
     ...alwaysSent,
+    'X-Request-Id': requestId,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     Connection: 'close',

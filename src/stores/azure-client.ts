@@ -83,6 +83,13 @@ export class AzureClient {
     throw new ServiceError('PATH_INVALID', `path ${quote(path)} is longer than Azure's ${longestName} characters`)
   }
 
+  /** Where a blob is, signed where a signature is part of that; '' for the container. */
+  urlOf(name: string, query?: string): string {
+    const path = name.split('/').map(encodeURIComponent).join('/')
+    const queries = [query, this.#query].filter(Boolean).join('&')
+    return this.#base + (path && `/${path}`) + (queries && `?${queries}`)
+  }
+
   /** What a failure would be about. */
   place(verb: Verb, path: string): Place {
     return { verb, path, url: this.url, expiry: this.#expiry }
@@ -125,11 +132,9 @@ export class AzureClient {
    * @throws RestError
    */
   async send({ method, name, query, headers = {}, body }: BlobRequest): Promise<PipelineResponse> {
-    const path = name.split('/').map(encodeURIComponent).join('/')
-    const queries = [query, this.#query].filter(Boolean).join('&')
     const watch = new Watch(this.stallMs)
     const request = createPipelineRequest({
-      url: this.#base + (path && `/${path}`) + (queries && `?${queries}`),
+      url: this.urlOf(name, query),
       method,
       headers: createHttpHeaders({
         ...headers,

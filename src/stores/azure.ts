@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { isServiceError, ServiceError } from '../errors.js'
 import { type AzureClient, type BlobRequest, connect } from './azure-client.js'
+import { duplicateBlob } from './azure-duplicate.js'
 import { listBlobs } from './azure-list.js'
 import { readWhole, streamOf } from './azure-read.js'
 import { removeBlobs } from './azure-remove.js'
@@ -9,9 +10,11 @@ import type { AzureStoreConfig } from './open.js'
 import { checkPath, quote } from './path.js'
 import {
   type Content,
+  type Duplicated,
   type ListOptions,
   type Patience,
   type ReadOptions,
+  type Recorded,
   type Store,
   type StoredFile,
   smallFile,
@@ -19,7 +22,7 @@ import {
 } from './store.js'
 
 /**
- * Block blobs below one prefix of a container. There is no `copy`: Azure shows no SHA-256 of a blob that it has copied on its own side, so the bytes go through us, who
+ * Block blobs below one prefix of a container. There is no `copy` from other stores: Azure shows no SHA-256 of a blob that it has copied on its own side, so the bytes go through us, who
  * hash them. There is no `abortUpload`: blocks that were never committed can't be removed, the service drops them after a week.
  */
 export class AzureStore implements Store {
@@ -109,6 +112,10 @@ export class AzureStore implements Store {
 
   async remove(paths: Iterable<string>): Promise<void> {
     await removeBlobs(this.#client, paths)
+  }
+
+  duplicate(path: string, to: string, recorded: Recorded): Promise<Duplicated | undefined> {
+    return duplicateBlob(this.#client, path, to, recorded)
   }
 
   async close(): Promise<void> {}

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
+import { linkLocalFile } from './local-link.js'
 import { listFolders, listLevel } from './local-list.js'
 import { streamFile } from './local-read.js'
 import { readLocalFile, writeLocalFile } from './local-whole.js'
@@ -15,8 +16,10 @@ import type {
   Content,
   Copied,
   CopyOptions,
+  Duplicated,
   ListOptions,
   ReadOptions,
+  Recorded,
   Space,
   Store,
   StoredFile,
@@ -106,6 +109,15 @@ export class LocalStore implements Store {
     return copyLocalFile({ root: from.url, path: checkPath(path) }, { root: this.url, path: checkPath(to) }, options)
   }
 
+  async duplicate(path: string, to: string, { size }: Recorded): Promise<Duplicated | undefined> {
+    const linked = linkLocalFile(
+      { root: this.url, path: checkPath(path) },
+      { root: this.url, path: checkPath(to) },
+      size,
+    )
+    return linked ? {} : undefined
+  }
+
   async rename(from: string, to: string): Promise<void> {
     const [source, target] = [this.#full(from), this.#full(to)]
     this.#try('rename', from, () => renameSync(source, target))
@@ -139,7 +151,11 @@ export class LocalStore implements Store {
     for (let folder = this.url; ; folder = dirname(folder)) {
       try {
         const found = await statfs(folder)
-        return { bytes: found.bavail * found.bsize, files: found.files === 0 ? Number.POSITIVE_INFINITY : found.ffree }
+        return {
+          bytes: found.bavail * found.bsize,
+          capacity: found.blocks * found.bsize,
+          files: found.files === 0 ? Number.POSITIVE_INFINITY : found.ffree,
+        }
       } catch (error) {
         if (systemCode(error) !== 'ENOENT' || folder === dirname(folder))
           throw localFailure(error, 'stat', '.', this.url)

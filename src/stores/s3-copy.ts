@@ -37,7 +37,8 @@ export async function copyObject(
     if (shown !== options.sha256) throw differs(from, `SHA-256 ${shown}`, options.sha256)
   }
   if (!(await copy(from, to, etag, options, settings))) return undefined
-  const sha256 = await copiedSha256(to, size)
+  const copied = await copiedObject(to, size)
+  const sha256 = copied && wholeSha256(copied)
   if (sha256 === undefined || (options.sha256 !== undefined && sha256 !== options.sha256)) return undefined
   options.onBytes?.(size)
   return {
@@ -45,6 +46,7 @@ export async function copyObject(
     sha256,
     sourceMtimeNs: BigInt(LastModified?.getTime() ?? 0) * 1_000_000n,
     sourceEtag: etag,
+    ...(copied?.ETag !== undefined && { etag: copied.ETag }),
     serverSide: true,
   }
 }
@@ -80,9 +82,9 @@ async function copy(
 }
 
 /** AWS shows it in the copy's answer, MinIO only to a HEAD. */
-async function copiedSha256(to: End, size: number): Promise<string | undefined> {
+async function copiedObject(to: End, size: number): Promise<HeadObjectCommandOutput | undefined> {
   const found = await head(to)
-  return found?.ContentLength === size ? wholeSha256(found) : undefined
+  return found?.ContentLength === size ? found : undefined
 }
 
 async function head({ bucket, path }: End): Promise<HeadObjectCommandOutput | undefined> {
@@ -102,7 +104,8 @@ function wholeSha256({ ChecksumSHA256: sum, ChecksumType }: HeadObjectCommandOut
   return Buffer.from(sum, 'base64').toString('hex')
 }
 
-function isRefusal(error: unknown): boolean {
+/** Did the service answer, and no time will change what it said? */
+export function isRefusal(error: unknown): boolean {
   if (!isServiceError(error) || error.retry) return false
   return error.cause instanceof Refusal || serviceCode(error.cause) !== undefined
 }

@@ -6,6 +6,7 @@ import type { S3StoreConfig } from './open.js'
 import { checkPath, quote } from './path.js'
 import { S3Bucket } from './s3-bucket.js'
 import { copyObject } from './s3-copy.js'
+import { duplicateObject } from './s3-duplicate.js'
 import { Refusal } from './s3-failure.js'
 import { listKeys, listObjects } from './s3-list.js'
 import { etagOf, mtimeOf, readWhole, streamBody } from './s3-read.js'
@@ -15,9 +16,11 @@ import {
   type Content,
   type Copied,
   type CopyOptions,
+  type Duplicated,
   type ListOptions,
   type Patience,
   type ReadOptions,
+  type Recorded,
   type Store,
   type StoredFile,
   smallFile,
@@ -159,6 +162,16 @@ export class S3Store implements Store {
     from.#bucket.key(path)
     this.#bucket.key(to)
     return copyObject({ bucket: from.#bucket, path }, { bucket: this.#bucket, path: to }, options, this.#settings)
+  }
+
+  duplicate(
+    path: string,
+    to: string,
+    recorded: Recorded,
+    options: Pick<WriteOptions, 'onUpload' | 'beforeUpload'> = {},
+  ): Promise<Duplicated | undefined> {
+    const ways = { headers: this.#headers, settings: this.#settings, ...options }
+    return duplicateObject(this.#bucket, path, to, recorded, ways)
   }
 
   abortUpload(upload: Upload): Promise<void> {

@@ -103,6 +103,8 @@ export interface CopyOptions extends Placement {
 /** What is left on the file system of a store. */
 export interface Space {
   readonly bytes: number
+  /** Bytes of the whole file system. */
+  readonly capacity: number
   /** Inodes; Infinity where the file system has no limit. */
   readonly files: number
 }
@@ -117,6 +119,28 @@ export interface Copied {
   /** Version tag of the source that was read, where its store has them. */
   readonly sourceEtag?: string
   /** The store copied by itself: no byte went through this process. */
+  readonly serverSide?: true
+  /** Version tag of the copy, where its store has them. */
+  readonly etag?: string
+}
+
+/** One of a store's own files, as it is on record. */
+export interface Recorded {
+  /** Bytes. */
+  readonly size: number
+  /** SHA-256 (hex). */
+  readonly sha256: string
+  /** Version tag of the file when it was written, where the store has them. */
+  readonly etag?: string
+}
+
+/** What a store made of one of its own files under a second name. */
+export interface Duplicated {
+  /** Version tag of the new name, where the store has them. */
+  readonly etag?: string
+  /** Does the store vouch for the recorded SHA-256 of the new file? Otherwise for its being the recorded version's. */
+  readonly hashed?: true
+  /** Was it copied, and not merely named again? */
   readonly serverSide?: true
 }
 
@@ -177,6 +201,18 @@ export interface Store {
 
   /** The store's own narrower door where both ends allow one (disk to disk: one buffer, no stream). Undefined: use read and write. */
   copy?(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined>
+
+  /**
+   * One of its own files under a second name, without a byte through this process: a hard link on disk, a copy inside the service elsewhere. Undefined where
+   * the file is not there as recorded, or the store can't (too many links, another file system, a refusal): then copy. Rejects for what is wrong with the
+   * new name alone: STORE_EXISTS on a disk where it is taken.
+   */
+  duplicate?(
+    path: string,
+    to: string,
+    recorded: Recorded,
+    options?: Pick<WriteOptions, 'onUpload' | 'beforeUpload'>,
+  ): Promise<Duplicated | undefined>
 
   /** Everything written so far is on stable storage when this resolves. */
   sync?(): Promise<void>

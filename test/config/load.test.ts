@@ -44,6 +44,8 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       enabled: true,
       operationTimeoutMs: 7_200_000,
       onInterrupt: 'resume',
+      incremental: true,
+      rehashAfterMs: 30 * 86_400_000,
       keepReplacedMs: 259_200_000,
       lockTtlMs: 60_000,
       transfers: null,
@@ -84,6 +86,8 @@ host = "[::1]"
 port = 9
 operation_timeout = "1h30m"
 on_interrupt = "clean"
+incremental = false
+rehash_after = "7d"
 keep_replaced = "1h"
 lock_ttl = "15s"
 workers = 3
@@ -105,6 +109,8 @@ settle_passes = 7
       statePath: '/c',
       operationTimeoutMs: 5_400_000,
       onInterrupt: 'clean',
+      incremental: false,
+      rehashAfterMs: 7 * 86_400_000,
       keepReplacedMs: 3_600_000,
       lockTtlMs: 15_000,
       workers: 3,

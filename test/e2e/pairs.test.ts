@@ -1,10 +1,11 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
+import { type Kind, kinds, placeMaker } from '../support/configured-place.js'
 import { copyFixture } from '../support/fixture.js'
-import { bucketPlace, containerPlace, folderPlace, type Place } from '../support/place.js'
+import type { Place } from '../support/place.js'
 import { type Json, startTestService } from '../support/service.js'
 
 // Arc's data on each kind of store, backed up to each kind of store: as an operator does it, through REST, and as another client sees both ends.
@@ -13,6 +14,7 @@ t.setTimeout(600_000)
 const part = 8 << 20
 const minio = await startMinio(t)
 const azurite = await Azurite.start(t)
+const makePlace = placeMaker(minio, azurite)
 
 /** What a file may be called, and how large it may be. */
 const files: Readonly<Record<string, Buffer>> = {
@@ -28,38 +30,6 @@ const files: Readonly<Record<string, Buffer>> = {
 const expected = Object.fromEntries(
   Object.entries(files).map(([path, content]) => [path, createHash('sha256').update(content).digest('hex')]),
 )
-
-const kinds = ['local', 's3', 'azure'] as const
-type Kind = (typeof kinds)[number]
-
-/** A place of its own in a store of this kind, and the lines of a table that lead there. */
-async function makePlace(t: Test, kind: Kind): Promise<{ place: Place; lines: string[] }> {
-  if (kind === 'local') {
-    const root = `${t.testdirName}/${randomUUID()}`
-    return { place: folderPlace(root), lines: [`local_path = "${root}"`] }
-  }
-  if (kind === 's3') {
-    const { bucket } = await minio.bucket()
-    const { accessKeyId, secretAccessKey } = minio.credentials
-    const lines = [
-      `s3_bucket = "${bucket}"`,
-      's3_prefix = "some/where"',
-      `s3_endpoint = "127.0.0.1:${minio.port}"`,
-      's3_use_ssl = false',
-      's3_path_style = true',
-      `s3_access_key = "${accessKeyId}"`,
-      `s3_secret_key = "${secretAccessKey}"`,
-    ]
-    return { place: bucketPlace(minio, bucket, 'some/where/'), lines }
-  }
-  const container = await azurite.container()
-  const lines = [
-    `azure_container = "${container.containerName}"`,
-    'azure_prefix = "some/where"',
-    `azure_connection_string = "${azurite.connectionString}"`,
-  ]
-  return { place: containerPlace(container, 'some/where/'), lines }
-}
 
 for (const source of kinds) {
   t.test(`data on ${source}`, async (t) => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { checkDescribed } from '../support/described.js'
 import { adminToken, copyFixture } from '../support/fixture.js'
 import { type RunningProgram, startProgram } from '../support/process.js'
 
@@ -41,7 +42,9 @@ export async function serve(t: Test, folder: string, env: NodeJS.ProcessEnv = {}
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    return (await answer.json()) as Body
+    const [text, type] = [await answer.text(), answer.headers.get('content-type') ?? '']
+    checkDescribed({ method, path: new URL(answer.url).pathname, status: answer.status, type, text })
+    return JSON.parse(text) as Body
   }
   const reach: Served['reach'] = async (phase) => {
     for (;;) {

@@ -57,7 +57,7 @@ t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
 
 t.test('cancel ends a backup and leaves nothing; idle there is nothing to cancel', async (t) => {
   const { folder, program, call, reach } = await serve(t, makeFolder(t), clean)
-  t.same(await call('POST', '/cancel'), { error: 'No operation is running' })
+  t.match(await call('POST', '/cancel'), { error: 'No operation is running' })
   await call('POST', '')
   await reach('copying')
   t.match(await call('POST', '/cancel'), { status: 'running' })

@@ -112,6 +112,7 @@ t.test('paths and folders that are in it, among many', async (t) => {
   for (const batch of packBatches(files(5000, 'db/m/2026/01/01'))) inventory.add(batch)
   for (const path of ['db/m/2026/01/01', 'db/m/2026/01/020']) inventory.add(pack([{ path, size: 0, mtimeNs: 0n }]))
   inventory.add(pack([{ path: 'db/m/2026/01/01/0 é.parquet', size: 0, mtimeNs: 0n }]))
+  t.same([...inventory.index()].flat(), ['db/m/2026/01/01/0 é.parquet'], 'what is there twice')
   t.equal(inventory.has('db/m/2026/01/01/4999 é.parquet'), true)
   t.equal(inventory.has('db/m/2026/01/01/5000 é.parquet'), false)
   t.equal(inventory.has("it's; --"), false)

@@ -54,12 +54,27 @@ t.test('what a thread copied: counts by measurement, and lines for both lists of
   t.equal(others.length, 5)
 })
 
+t.test('where a copy came from, and what vouches for it', async (t) => {
+  const reporter = reportOn()
+  const reused = { hashedAt: '2026-11-01T00:00:00Z', proof: 'etag' } as const
+  reporter.add('db/m/2026/01/01/00/a.parquet', { ...copied(1), sourceEtag: '"s"', etag: '"c"', reused })
+  reporter.add('_schema/db/a.parquet', { ...copied(2), reused: { hashedAt: reused.hashedAt } })
+  const report = reporter.end()
+  t.match(report, { reusedFiles: 2, reusedBytes: 3 })
+  t.match(JSON.parse(report.files), { source_etag: '"s"', copy_etag: '"c"', hashed_at: reused.hashedAt, proof: 'etag' })
+  const other = JSON.parse(report.others) as Record<string, unknown>
+  t.match(other, { hashed_at: reused.hashedAt })
+  t.notOk('proof' in other)
+})
+
 t.test('nothing was copied', async (t) => {
   t.same(reportOn().end(), {
     tallies: [],
     anchors: 0,
     anchorBytes: 0,
     compactionStates: 0,
+    reusedFiles: 0,
+    reusedBytes: 0,
     files: '',
     others: '',
     entries: 0,

@@ -9,6 +9,8 @@ import type { BackupRequest, RestoreRequest } from '../../src/engine/operation.j
 import type { Pool } from '../../src/engine/pool.js'
 import { Progress } from '../../src/engine/progress.js'
 import { type EngineSettings, type Run, targetStoreName } from '../../src/engine/run.js'
+import type { SelectOutcome } from '../../src/engine/selection.js'
+import type { IndexOutcome } from '../../src/engine/sidecar-runs.js'
 import { Tracker } from '../../src/engine/tracker.js'
 import type { TransferOutcome } from '../../src/engine/transfer.js'
 import type { ListOutcome } from '../../src/engine/walk.js'
@@ -81,6 +83,8 @@ export function openScene(
     transfers: 4,
     operationTimeoutMs: 60_000,
     onInterrupt: 'resume',
+    incremental: true,
+    rehashAfterMs: 30 * 86_400_000,
     keepReplacedMs: 60_000,
     lockTtlMs: 15_000,
     maxSkipped: 0.1,
@@ -132,6 +136,7 @@ export function openScene(
       inventory,
       journal,
       resumed: null,
+      isDamaged: () => false,
       confirmLocks: async () => {},
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }
@@ -151,11 +156,22 @@ export function poolHere(data: TransferThreadData, open?: typeof openStore): Poo
   const run = taskRunner(data, open)
   return {
     workers: 2,
+    queued: () => 0,
     transfer: (task) => run(task) as Promise<TransferOutcome>,
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome
       if ('level' in outcome) return outcome.level
       throw fromFailure(outcome.failure)
+    },
+    index: async (task) => {
+      const outcome = (await run(task)) as IndexOutcome
+      if ('runs' in outcome) return outcome.runs
+      throw fromFailure(outcome.failure)
+    },
+    select: async (task) => {
+      const outcome = (await run(task)) as SelectOutcome
+      if ('failure' in outcome) throw fromFailure(outcome.failure)
+      return outcome
     },
     metadata: (task) => runMetadataTask(task),
     close: async () => {},

@@ -428,7 +428,7 @@ t.test('interrupted between what went and what comes in its place: who comes bac
     resumable: true,
   }
   const again = await openRun(
-    { settings, storage, pool, journal, log },
+    { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } },
     { ...first, kind: 'backup', target, request: wholeBackup, caller, action: async () => 'completed' },
     { ...left, status: first.tracker.snapshot() },
   )

@@ -37,7 +37,7 @@ function prepare(t: Test, keepReplacedMs = 60_000, stores: TransferThreadData['s
   const { storage, journal, log, settings } = run
   const pool = poolHere({ stores: { 'target:local': { kind: 'local', root: scene.target }, ...stores } })
   rmSync(run.scratch.url, { recursive: true })
-  const around: Surroundings = { settings, storage, pool, journal, log }
+  const around: Surroundings = { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } }
   const old = begun(done, idOf(1))
   journal.begin({ status: old.status, request: {}, caller: 'x' }, 'boot')
   journal.end(old.ended)

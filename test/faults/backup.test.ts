@@ -91,7 +91,7 @@ async function sweepAll({ open, settings, target }: FaultScene): Promise<void> {
   const run = open()
   const { storage, pool, journal, log } = run
   await sweep(
-    { settings, storage, pool, journal, log },
+    { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } },
     [{ name: 'local', store: new LocalStore(target), locked: true }],
     false,
   )

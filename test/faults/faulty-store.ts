@@ -13,6 +13,7 @@ const verbs: Partial<Record<Method, Verb>> = {
   write: 'write',
   writeSmall: 'write',
   copy: 'write',
+  duplicate: 'write',
   remove: 'remove',
   abortUpload: 'remove',
   rename: 'rename',
@@ -93,6 +94,10 @@ export function faulty(inner: Store, plan: FaultPlan): Store {
         if (plan.touchesBytes || source?.plan.touchesBytes) return undefined
         return call('copy', to, async () => inner.copy?.(source?.inner ?? from, path, to, options))
       },
+    }),
+    ...(inner.duplicate && {
+      duplicate: (path, to, recorded, options) =>
+        call('duplicate', to, async () => inner.duplicate?.(path, to, recorded, options)),
     }),
     ...(inner.abortUpload && {
       abortUpload: (upload) => call('abortUpload', upload.path, async () => inner.abortUpload?.(upload)),

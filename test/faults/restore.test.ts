@@ -140,7 +140,7 @@ t.test('a bit or an end that the target invents never reaches a live file', asyn
         ['read', /large/, 0],
         ['read', /large/, (9 << 20) - 1],
         ['readSmall', /01\/a\.parquet/, 3],
-        ['read', /manifest-files\.json/, 100],
+        ['readSmall', /manifest-files\.json/, 100],
         ['read', /manifest\.json/, 30],
       ] as const) {
         const plan = planOf([{ method, path, at, fault }])

@@ -44,7 +44,7 @@ t.test('what ends in json is JSON', async (t) => {
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', 'multipart/form-data']) {
     const answer = await send(api, '{}', { 'content-type': type })
     t.equal(answer.status, 400, type)
-    t.equal(answer.text, '{"error":"Invalid request body: send JSON (Content-Type: application/json)"}')
+    t.equal(answer.arcs, '{"error":"Invalid request body: send JSON (Content-Type: application/json)"}')
     const restore = await send(api, '{}', { 'content-type': type }, '/api/v1/backup/restore')
     t.match(restore, { status: 400, json: { error: 'Invalid request body', detail: /application\/json/ } })
   }
@@ -58,7 +58,7 @@ t.test('what is no JSON object is refused, and not quoted', async (t) => {
     const name = body.slice(0, 20)
     const create = await send(api, body)
     t.equal(create.status, 400, name)
-    t.equal(create.text, '{"error":"Invalid request body: it must be a JSON object"}', name)
+    t.equal(create.arcs, '{"error":"Invalid request body: it must be a JSON object"}', name)
     const restore = await send(api, body, {}, '/api/v1/backup/restore')
     t.equal(restore.status, 400, name)
     // Arc reads the JSON null as an object without fields.
@@ -75,11 +75,11 @@ t.test('1 MiB is read, a byte more is not', async (t) => {
     for (const type of ['application/json', 'text/plain']) {
       const answer = await send(api, objectOf(limit + 1), { 'content-type': type }, path)
       t.equal(answer.status, 413, `${path} ${type}`)
-      t.equal(answer.text, tooLarge)
+      t.equal(answer.arcs, tooLarge)
     }
     const streamed = await send(api, streamOf(16 * limit), {}, path)
     t.equal(streamed.status, 413, `${path}, of no stated length`)
-    t.equal(streamed.text, tooLarge)
+    t.equal(streamed.arcs, tooLarge)
   }
   t.equal((await send(api, '{}')).status, 202, 'it still answers')
   t.equal(api.engine.asked.length, 2)

@@ -45,7 +45,7 @@ t.test('a bug is logged with its stack and causes, and not told to the client', 
   const { call, engine, log } = await startApi(t)
   // An error of a parser carries what it could not parse.
   engine.failure = Object.assign(new Error('outer', { cause: new Error('inner') }), { body: 'SENTINEL-body' })
-  t.equal((await call('GET', group)).text, '{"error":"Internal server error"}')
+  t.equal((await call('GET', group)).arcs, '{"error":"Internal server error"}')
   t.match(JSON.parse(log[0] ?? ''), {
     level: 50,
     message: 'unexpected failure',
@@ -117,4 +117,19 @@ t.test('no credential shows in the log at trace level, nor in an answer', async 
   }
   t.match(log.join(''), new RegExp(`"path":"${group}/\\*\\*\\*"`), 'that there was something is logged')
   t.equal((await call('GET', `${group}/${arcBackupId}`)).status, 200)
+})
+
+t.test('an error says which it is, what to do about it, and under which id the log has it', async (t) => {
+  const { call, engine, log } = await startApi(t)
+  engine.failure = new ServiceError('STORE_FULL', 'cannot write x at /y: no space is left')
+  const full = await call('POST', group)
+  t.match(full.json, { code: 'STORE_FULL', hint: /make room/, request_id: full.headers.get('x-request-id') })
+  t.match(JSON.parse(log[0] ?? ''), { request_id: full.json.request_id })
+  t.same(Object.keys(full.json), ['error', 'code', 'hint', 'request_id'], "Arc's keys come first")
+  const unknown = await call('GET', '/nothing')
+  t.match(unknown.json, { code: 'NOT_FOUND', hint: undefined, request_id: /^[0-9a-f-]{36}$/ })
+  t.match((await call('PUT', group)).json, { code: 'METHOD_NOT_ALLOWED', hint: /Allow/ })
+  t.match((await call('GET', group, { headers: {} })).json, { code: 'UNAUTHENTICATED', hint: /admin/, success: false })
+  engine.failure = new Error('a bug')
+  t.match((await call('GET', group)).json, { code: 'INTERNAL', hint: /request_id/ })
 })

@@ -39,7 +39,7 @@ t.test('every field of a wrong type is refused by name, and nothing starts', asy
       const answer = await post('/api/v1/backup', { [field]: value })
       const name = `${field}: ${JSON.stringify(value)}`
       t.equal(answer.status, 400, name)
-      t.equal(answer.text, `{"error":"Invalid request body: ${field} must be true or false"}`, name)
+      t.equal(answer.arcs, `{"error":"Invalid request body: ${field} must be true or false"}`, name)
     }
   }
   const refused = async (fields: object, why: RegExp | string): Promise<void> => {
@@ -56,7 +56,7 @@ t.test('every field of a wrong type is refused by name, and nothing starts', asy
   for (const value of [1, true, [], {}]) {
     await refused({ target: value }, 'target must be the name of a target')
     const answer = await post('/api/v1/backup', { target: value })
-    t.equal(answer.text, '{"error":"Invalid request body: target must be the name of a target"}')
+    t.equal(answer.arcs, '{"error":"Invalid request body: target must be the name of a target"}')
   }
   for (const value of ['', 'Merge', 'both', 1, true, [], {}]) {
     await refused({ mode: value }, 'mode must be "merge" or "replace"')
@@ -100,9 +100,19 @@ t.test('the defaults of a restore', async (t) => {
     mode: 'merge',
     allOrNothing: false,
     staging: 'all',
+    compare: 'hash',
   }
   t.same(parseRestore(base), defaults)
-  const nulls = ['restore_data', 'restore_metadata', 'restore_config', 'mode', 'staging', 'all_or_nothing', 'databases']
+  const nulls = [
+    'restore_data',
+    'restore_metadata',
+    'restore_config',
+    'mode',
+    'staging',
+    'compare',
+    'all_or_nothing',
+    'databases',
+  ]
   t.same(parseRestore({ ...base, ...Object.fromEntries(nulls.map((field) => [field, null])) }), defaults)
   const opposite = {
     restore_data: false,

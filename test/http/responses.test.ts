@@ -8,7 +8,17 @@ const gap = { path: 'metrics/cpu/x.parquet', code: 'STORE_IO', message: 'cannot 
 
 t.test("Arc's keys come first, in Arc's order, then ours", async (t) => {
   const body = statusBody(running)
-  const ours = ['operation_id', 'target', 'outcome', 'phase', 'phase_ms', 'bytes_per_second', 'eta_seconds', 'warnings']
+  const ours = [
+    'operation_id',
+    'event_id',
+    'target',
+    'outcome',
+    'phase',
+    'phase_ms',
+    'bytes_per_second',
+    'eta_seconds',
+    'warnings',
+  ]
   t.same(Object.keys(body), [...arcsNumbers, ...ours])
   t.match(body, { status: 'running', outcome: null, eta_seconds: null, phase_ms: { listing: 5 }, warnings: [] })
 })

@@ -101,7 +101,7 @@ t.test('an id that is none', async (t) => {
     for (const method of ['GET', 'DELETE']) {
       const answer = await call(method, `${group}/${id}`)
       t.equal(answer.status, 400, `${method} ${id}`)
-      t.equal(answer.text, '{"error":"Invalid backup ID format"}')
+      t.equal(answer.arcs, '{"error":"Invalid backup ID format"}')
     }
   }
   // What fetch would resolve before sending it.
@@ -113,14 +113,14 @@ t.test('an id that is none', async (t) => {
   }
   for (const method of ['GET', 'DELETE']) {
     const answer = await call(method, `${group}/backup-20200101-000000-00000000`)
-    t.match(answer, { status: 404, text: '{"error":"Backup not found"}' })
+    t.match(answer, { status: 404, arcs: '{"error":"Backup not found"}' })
   }
   t.match(
     await call('POST', `${group}/restore`, {
       body: '{"backup_id":"backup-20200101-000000-00000000","confirm":true}',
       headers: { ...as(adminToken).headers, 'content-type': 'application/json' },
     }),
-    { status: 404, text: '{"error":"Backup not found"}' },
+    { status: 404, arcs: '{"error":"Backup not found"}' },
   )
   t.same(engine.deleted, [])
 })
@@ -141,7 +141,7 @@ t.test('operations on record: pages of them, and each', async (t) => {
     target: 'local',
     request: { includeMetadata: true },
   })
-  t.equal((await call('GET', `${path}/000000000000`, as(adminToken))).text, '{"error":"Operation not found"}')
+  t.equal((await call('GET', `${path}/000000000000`, as(adminToken))).arcs, '{"error":"Operation not found"}')
   for (const [query = '', why] of [
     ['limit=0', 'limit must be at least 1'],
     ['limit=1001', 'limit must be at most 1000'],
@@ -151,7 +151,7 @@ t.test('operations on record: pages of them, and each', async (t) => {
     ['before=0123456789ab&before=0123456789ab', 'before must be the id of an operation'],
   ]) {
     const answer = await call('GET', `${path}?${query}`, as(adminToken))
-    t.same([answer.status, answer.json], [400, { error: why }], query)
+    t.same([answer.status, answer.arcs], [400, JSON.stringify({ error: why })], query)
   }
 })
 
@@ -168,15 +168,15 @@ t.test('a method that does not fit, a path that is not there', async (t) => {
   for (const [method, path, allow] of allowed) {
     const answer = await call(method, path)
     t.equal(answer.status, 405, `${method} ${path}`)
-    t.equal(answer.text, '{"error":"Method Not Allowed"}')
+    t.equal(answer.arcs, '{"error":"Method Not Allowed"}')
     t.equal(answer.headers.get('allow'), allow)
   }
-  t.equal((await call('DELETE', '/a/b?x=1')).text, '{"error":"Cannot DELETE /a/b"}')
-  t.equal((await call('GET', `${group}/a/b`)).text, `{"error":"Cannot GET ${group}/a/b"}`)
+  t.equal((await call('DELETE', '/a/b?x=1')).arcs, '{"error":"Cannot DELETE /a/b"}')
+  t.equal((await call('GET', `${group}/a/b`)).arcs, `{"error":"Cannot GET ${group}/a/b"}`)
   const { admin2 } = facts.tokens
-  t.equal((await call('GET', `/${admin2}`)).text, '{"error":"Cannot GET /***"}', 'a token is not sent back')
+  t.equal((await call('GET', `/${admin2}`)).arcs, '{"error":"Cannot GET /***"}', 'a token is not sent back')
   const markup = `GET /<b>&' HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nConnection: close\r\n\r\n`
-  t.match(await raw(markup), '{"error":"Cannot GET /\\u003cb\\u003e\\u0026\'"}')
+  t.match(await raw(markup), '{"error":"Cannot GET /\\u003cb\\u003e\\u0026\'",')
 })
 
 t.test('what the engine refuses or fails at', async (t) => {
@@ -216,10 +216,10 @@ t.test('what the engine refuses or fails at', async (t) => {
     engine.failure = failure
     const answer = await call(method, path)
     t.equal(answer.status, status, text)
-    t.equal(answer.text, text)
+    t.equal(answer.arcs, text)
   }
   engine.failure = busy
-  t.equal((await post(`${group}/restore`, { backup_id: arcBackupId, confirm: true })).text, is409)
+  t.equal((await post(`${group}/restore`, { backup_id: arcBackupId, confirm: true })).arcs, is409)
 })
 
 t.test('health and readiness', async (t) => {

@@ -5,6 +5,8 @@ import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { openAuthenticator } from '../../src/auth/authenticator.js'
+import type { JournalEntry } from '../../src/engine/journal.js'
+import type { Measures, TargetSpace } from '../../src/engine/measures.js'
 import type {
   BackupRequest,
   Caller,
@@ -12,10 +14,14 @@ import type {
   RestoreRequest,
   VerifyRequest,
 } from '../../src/engine/operation.js'
+import type { RestorePlan } from '../../src/engine/restore-plan.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
+import { Feed, type FeedOptions } from '../../src/http/feed.js'
+import { Metrics } from '../../src/http/metrics.js'
 import type { Operations } from '../../src/http/operations.js'
 import { createServer, type ServerOptions } from '../../src/http/server.js'
+import { arcsPart } from '../support/arcs-part.js'
 import { adminToken, arcBackupId, copyFixture } from '../support/fixture.js'
 
 export const operationId = '0123456789ab'
@@ -35,6 +41,9 @@ export const running: OperationStatus = {
   totalBytes: 83766,
   processedBytes: 4000,
   serverSideFiles: 0,
+  unchangedFiles: 0,
+  reusedFiles: 0,
+  reusedBytes: 0,
   bytesPerSecond: 1000,
   etaSeconds: null,
   startedAt: '2026-11-23T10:30:45.583188582Z',
@@ -49,6 +58,28 @@ export const running: OperationStatus = {
   verify: null,
   resumes: 0,
   phaseMs: { listing: 5 },
+}
+
+/** What a restore would do. */
+export const plan: RestorePlan = {
+  planId: '0123456789abcdef.0123456789abcdef.1.a.0.0.0.0.0.0.0.0.0.0.rk',
+  backupId: arcBackupId,
+  target: 'local',
+  mode: 'merge',
+  verified: true,
+  files: {
+    new: { files: 1, bytes: 10 },
+    changed: { files: 0, bytes: 0 },
+    unchanged: { files: 0, bytes: 0 },
+    kept: { files: 0, bytes: 0 },
+    movedAside: { files: 0, bytes: 0 },
+  },
+  mixedPartitions: { count: 0, sample: [] },
+  missingFiles: 0,
+  space: { neededBytes: 4096, neededFiles: 1, freeBytes: 1_000_000, freeFiles: null, sufficient: true },
+  databases: [{ name: 'arc', path: '/arc/arc.db', action: 'replace', bytes: 4096 }],
+  configuration: { name: 'arc.toml', path: '/arc/arc.toml', action: 'keep', why: 'not asked for', bytes: 100 },
+  warnings: [],
 }
 
 /** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
@@ -73,6 +104,12 @@ export class Engine implements Operations {
   async startRestore(request: RestoreRequest, caller: Caller) {
     this.#find(request.backupId)
     return this.#start('restore', request, caller, request.backupId)
+  }
+
+  async planRestore(request: RestoreRequest): Promise<RestorePlan> {
+    this.#fail()
+    this.#find(request.backupId)
+    return plan
   }
 
   async startVerify(request: VerifyRequest, caller: Caller) {
@@ -101,7 +138,11 @@ export class Engine implements Operations {
     return this.current
   }
 
-  operations(limit: number, before?: string) {
+  live() {
+    return this.current ? [this.current] : []
+  }
+
+  operations(limit: number, before?: string): JournalEntry[] {
     this.#fail()
     this.pages.push({ limit, before })
     return this.current
@@ -109,7 +150,7 @@ export class Engine implements Operations {
       : []
   }
 
-  operation(id: string) {
+  operation(id: string): JournalEntry {
     const [entry] = this.operations(1)
     if (entry?.status.operationId === id) return entry
     throw new ServiceError('NOT_FOUND', 'Operation not found')
@@ -122,6 +163,22 @@ export class Engine implements Operations {
 
   ready() {
     return this.isReady
+  }
+
+  readonly ends: ((status: OperationStatus) => void)[] = []
+  measured: Measures = { workers: 2, queued: 0, retries: [], latencies: [] }
+  room: TargetSpace[] = []
+
+  onEnd(tell: (status: OperationStatus) => void) {
+    this.ends.push(tell)
+  }
+
+  measures() {
+    return this.measured
+  }
+
+  async space() {
+    return this.room
   }
 
   mayReadStatus(credential: string) {
@@ -163,6 +220,8 @@ export class Engine implements Operations {
 export interface Answer {
   readonly status: number
   readonly text: string
+  /** The same where it is an error, without what ours have beside Arc's. */
+  readonly arcs: string
   readonly json: Record<string, unknown>
   readonly headers: Headers
 }
@@ -187,6 +246,7 @@ export interface Api {
 
 export interface ApiOptions extends Partial<ServerOptions> {
   readonly auth?: false
+  readonly feed?: Partial<FeedOptions>
 }
 
 /** The API on a free port over a copy of Arc's `arc.db`; the test ends it. */
@@ -201,8 +261,12 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     maxCacheSize: 100,
     bootstrapToken: null,
   })
+  const feed = new Feed(engine, options.feed)
+  const metrics = new Metrics(engine)
   const app = createApp({
     operations: engine,
+    feed,
+    metrics,
     authenticator: options.auth === false ? null : authenticator,
     log: pino({ level: 'trace', messageKey: 'message' }, { write: (line: string) => log.push(line) }),
   })
@@ -212,6 +276,9 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
   const { port } = server.address() as AddressInfo
   t.teardown(async () => {
     server.close()
+    feed.endWaits()
+    metrics.close()
+    feed.close()
     server.closeAllConnections()
     authenticator.close()
   })
@@ -224,7 +291,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     } as RequestInit)
     const text = await answer.text()
     const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {}
-    return { status: answer.status, text, json, headers: answer.headers }
+    return { status: answer.status, text, arcs: arcsPart(text), json, headers: answer.headers }
   }
   const post: Api['post'] = (path, body) =>
     call('POST', path, {

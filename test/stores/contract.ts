@@ -277,6 +277,29 @@ export function testStore(t: Test, open: (t: Test) => Promise<Subject>): void {
     t.same(await names(), ['inside'])
   })
 
+  t.test('a second name for a file of its own: of the recorded version, and nothing else', async (t) => {
+    const { store, readBack, names } = await open(t)
+    if (!store.duplicate) throw new Error('every store has this door')
+    const content = randomBytes(300_000)
+    const { etag } = await store.write('old/a b+%.parquet', from(content), { size: content.length })
+    const recorded = { size: content.length, sha256: sha256(content), ...(etag !== undefined && { etag }) }
+    const duplicated = await store.duplicate('old/a b+%.parquet', 'new/deep/a b+%.parquet', recorded)
+    t.ok(duplicated)
+    t.same(await readBack('new/deep/a b+%.parquet'), content)
+    const found = await store.stat('new/deep/a b+%.parquet')
+    t.match(found, { size: content.length, ...(etag !== undefined && { etag: duplicated?.etag }) })
+
+    t.equal(await store.duplicate('old/missing', 'new/missing', recorded), undefined, 'one that is not there')
+    await store.remove(['old/a b+%.parquet'])
+    await store.write('old/a b+%.parquet', from(content.subarray(1)), { size: content.length - 1 })
+    t.equal(await store.duplicate('old/a b+%.parquet', 'new/other', recorded), undefined, 'one that is another by now')
+    t.same((await names()).sort(), ['new/deep/a b+%.parquet', 'old/a b+%.parquet'])
+    await store.remove(['old/a b+%.parquet'])
+    t.same(await readBack('new/deep/a b+%.parquet'), content, 'it does not depend on the first name')
+    await t.rejects(store.duplicate('../x', 'y', recorded), { code: 'PATH_INVALID' })
+    await t.rejects(store.duplicate('new/deep/a b+%.parquet', '../y', recorded), { code: 'PATH_INVALID' })
+  })
+
   t.test('what is written is durable and there is room', async (t) => {
     const { store } = await open(t)
     await put(store, 'a', 'a')

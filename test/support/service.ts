@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { loadConfig } from '../../src/config/load.js'
 import { createLog } from '../../src/log.js'
 import { type Service, startService } from '../../src/service.js'
+import { checkDescribed } from './described.js'
 import { adminToken, copyFixture } from './fixture.js'
 
 export type Json = Record<string, unknown>
@@ -15,7 +16,7 @@ export interface Answer {
   readonly headers: Headers
 }
 
-/** A service over a folder of its own, and a client with an admin's token. */
+/** A service over a folder of its own, and a client with an admin's token; every answer that it gets is held against the description. */
 export interface TestService {
   readonly folder: string
   readonly service: Service
@@ -49,6 +50,9 @@ export async function startTestService(
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await answer.text()
+    const type = answer.headers.get('content-type') ?? ''
+    const plainPath = new URL(answer.url).pathname
+    if (method !== 'HEAD') checkDescribed({ method, path: plainPath, status: answer.status, type, text })
     return {
       status: answer.status,
       text,

@@ -1,0 +1,138 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { text } from 'node:stream/consumers'
+import {
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3'
+import type { S3Bucket } from './s3-bucket.js'
+import { isRefusal } from './s3-copy.js'
+import { Refusal } from './s3-failure.js'
+import { encodeKey } from './s3-key.js'
+import { abort, type UploadSettings } from './s3-upload.js'
+import type { Duplicated, Recorded, WriteOptions } from './store.js'
+
+/** Bytes that one request may copy, and that each copies of a larger object. */
+const limits = { whole: 5 * 2 ** 30, part: 2 ** 30 }
+
+export interface DuplicateOptions extends Pick<WriteOptions, 'onUpload' | 'beforeUpload'> {
+  readonly headers: Readonly<Record<string, string>>
+  readonly settings: UploadSettings
+  /** For tests: objects of several GiB are not at hand everywhere. */
+  readonly limits?: typeof limits
+}
+
+/** A second object with the content of the recorded version of the first, made by the service. Undefined where that version is gone, or the service refuses. */
+export async function duplicateObject(
+  bucket: S3Bucket,
+  path: string,
+  to: string,
+  recorded: Recorded,
+  options: DuplicateOptions,
+): Promise<Duplicated | undefined> {
+  if (recorded.etag === undefined) return undefined
+  const source = `${bucket.config.bucket}/${encodeKey(bucket.key(path))}`
+  const version = { source, etag: recorded.etag }
+  try {
+    return recorded.size <= (options.limits ?? limits).whole
+      ? await copyWhole(bucket, to, version, recorded, options)
+      : await copyParts(bucket, to, version, recorded, options)
+  } catch (error) {
+    if (isRefusal(error)) return undefined
+    throw error
+  }
+}
+
+interface Version {
+  /** `bucket/key`, escaped. */
+  readonly source: string
+  readonly etag: string
+}
+
+async function copyWhole(
+  bucket: S3Bucket,
+  to: string,
+  { source, etag }: Version,
+  { sha256 }: Recorded,
+  { headers }: DuplicateOptions,
+): Promise<Duplicated | undefined> {
+  const answer = await bucket.persist(async () => {
+    const response = await bucket.send('write', to, {
+      method: 'PUT',
+      key: bucket.key(to),
+      headers: {
+        ...headers,
+        'x-amz-copy-source': source,
+        'x-amz-copy-source-if-match': etag,
+        'x-amz-checksum-algorithm': 'SHA256',
+      },
+    })
+    const xml = await text(response)
+    // The service may have begun to answer before it failed: then the status says 200 and the body is an error.
+    if (xml.includes('<ETag>')) return xml
+    throw bucket.failure(lateFailure(xml, response.headers), 'write', to)
+  })
+  const shown = field(answer, 'ChecksumSHA256')
+  // One that is another's: what stands under the recorded version's name is not what was hashed.
+  if (shown !== undefined && shown !== Buffer.from(sha256, 'hex').toString('base64') && !shown.includes('-')) {
+    return undefined
+  }
+  const hashed = shown !== undefined && !shown.includes('-')
+  return { ...tagIn(answer), serverSide: true, ...(hashed && { hashed }) }
+}
+
+async function copyParts(
+  bucket: S3Bucket,
+  to: string,
+  { source, etag }: Version,
+  { size, sha256 }: Recorded,
+  { settings, onUpload, beforeUpload, limits: { part } = limits }: DuplicateOptions,
+): Promise<Duplicated> {
+  const Key = bucket.key(to)
+  await beforeUpload?.(to)
+  const { UploadId = '' } = await bucket.call('write', to, (client, Bucket) =>
+    client.send(new CreateMultipartUploadCommand({ Bucket, Key, ...settings, Metadata: { sha256 } })),
+  )
+  const upload = { path: to, uploadId: UploadId }
+  try {
+    await onUpload?.(upload)
+    const Parts: CompletedPart[] = []
+    for (let start = 0; start < size; start += part) {
+      const PartNumber = Parts.length + 1
+      const CopySourceRange = `bytes=${start}-${Math.min(size, start + part) - 1}`
+      const { CopyPartResult } = await bucket.call('write', to, (client, Bucket) =>
+        client.send(
+          new UploadPartCopyCommand({
+            ...{ Bucket, Key, UploadId, PartNumber, CopySourceRange },
+            ...{ CopySource: source, CopySourceIfMatch: etag },
+          }),
+        ),
+      )
+      Parts.push({ PartNumber, ETag: CopyPartResult?.ETag })
+    }
+    const { ETag } = await bucket.call('write', to, (client, Bucket) =>
+      client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } })),
+    )
+    return { serverSide: true, ...(ETag !== undefined && { etag: ETag }) }
+  } catch (error) {
+    await abort(bucket, upload).catch(() => {
+      // The failure that led here is the one to report; the upload stays on record.
+    })
+    throw error
+  }
+}
+
+function lateFailure(xml: string, headers: IncomingHttpHeaders): Refusal {
+  const code = field(xml, 'Code') ?? 'InternalError'
+  return new Refusal(code === 'SlowDown' ? 503 : 500, code, field(xml, 'Message') ?? '', headers)
+}
+
+function tagIn(xml: string): { etag?: string } {
+  const etag = field(xml, 'ETag')?.replaceAll('&quot;', '"').replaceAll('&#34;', '"')
+  return etag === undefined ? {} : { etag }
+}
+
+function field(xml: string, name: string): string | undefined {
+  return new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
+}
