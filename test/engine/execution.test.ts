@@ -30,7 +30,7 @@ t.test('the end is on record before the folder goes, and is told after that', as
     },
     release: async () => void seen.push(existsSync(folder), execution.tracker.snapshot().status),
   }
-  const execution = await execute({ settings, storage, pool, journal, log }, plan)
+  const execution = await execute({ settings, storage, pool, journal, log, verdicts: { of: () => ({}) } }, plan)
   await execution.ended
   t.same(seen, [true, 'completed', 'done', 'running', false, 'running'])
   t.match(execution.tracker.snapshot(), { status: 'completed', outcome: 'completed' })
