@@ -174,16 +174,25 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays && clean && !tracker.leftBehind)
+  const record = (): boolean => {
+    try {
+      const status = tracker.preview(outcome, failure)
+      if (stays) journal.interrupt(status, tracker.spentMs)
+      else journal.end(status)
+      return true
+    } catch (error) {
+      log.error({ err: error }, 'the end of the operation could not be put on record')
+      return false
+    }
+  }
+  // Before its folder goes: a switch that was killed after that could not be finished any more.
+  const recorded = record()
+  await closeRun(run, !stays && clean && !tracker.leftBehind && (recorded || !tracker.begun))
+  // On a full disk there is room now.
+  if (!recorded) record()
   await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
-  try {
-    if (stays) journal.interrupt(status, tracker.spentMs)
-    else journal.end(status)
-  } catch (error) {
-    log.error({ err: error }, 'the end of the operation could not be put on record')
-  }
   for (const warning of status.warnings) log.warn(warning)
   log.info(
     {

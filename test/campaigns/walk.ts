@@ -97,7 +97,7 @@ class Walker {
     } catch (error) {
       wrong.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
     }
-    wrong.push(...(await this.#compare()))
+    wrong.push(...(await this.#compare().catch((error: unknown) => [String(error)])))
     return { name, outcome, wrong }
   }
 
@@ -347,8 +347,9 @@ class Walker {
   }
 
   async #listed(): Promise<string[]> {
-    const { backups } = (await this.#victim.call('GET', '')) as { backups: { backup_id: string }[] }
-    return backups.map(({ backup_id }) => backup_id)
+    const answer = await this.#victim.call('GET', '')
+    if (!Array.isArray(answer.backups)) throw new Error(`the list is none: ${JSON.stringify(answer)}`)
+    return (answer.backups as { backup_id: string }[]).map(({ backup_id }) => backup_id)
   }
 
   #anyBackup(): string {
