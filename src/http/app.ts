@@ -7,6 +7,7 @@ import { boundary } from './boundary.js'
 import type { Feed } from './feed.js'
 import { headers } from './headers.js'
 import type { Operations } from './operations.js'
+import { page } from './page.js'
 import { createRouter, refuseUnrouted } from './routes.js'
 import type { State } from './state.js'
 
@@ -26,6 +27,7 @@ export function createApp({ operations, feed, authenticator, log }: AppOptions):
   const router = createRouter(operations, feed)
   app.use(headers(log))
   app.use(boundary)
+  app.use(page())
   app.use(access(authenticator, operations))
   app.use(router.routes())
   app.use(refuseUnrouted(router))
