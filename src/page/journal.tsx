@@ -33,7 +33,6 @@ export function Journal({ api, live }: { api: Api; live: Live }) {
       .then(() => load())
       .catch(tell)
   }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: epoch says when to read again
   useEffect(() => load(), [api, live.epoch])
   return (
     <>

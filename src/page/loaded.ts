@@ -9,7 +9,6 @@ export interface Loaded<T> {
 /** What is at a path, read again whenever `epoch` changes; the old value stays until the new one is there. */
 export function useLoaded<T>(api: Api, path: string, epoch: number): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T>>({ value: null, error: null })
-  // biome-ignore lint/correctness/useExhaustiveDependencies: epoch says when to read again
   useEffect(() => {
     let isWanted = true
     api.call<T>('GET', path).then(

@@ -28,7 +28,6 @@ function Page() {
 }
 
 function Console({ token, signOut }: { token: string; signOut: (why: string | null) => void }) {
-  // biome-ignore lint/correctness/useExhaustiveDependencies: one client for one token
   const api = useMemo(() => new Api(token, () => signOut('The token is not valid any more')), [token])
   const live = useLive(api)
   const route = useRoute()
