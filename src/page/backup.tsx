@@ -70,7 +70,7 @@ export function BackupView({ api, live, id, target }: { api: Api; live: Live; id
             </button>
           </div>
           <Problem error={failure} />
-          <Progress api={api} live={live} />
+          <Progress api={api} live={live} about={id} />
           <Databases manifest={manifest} />
         </>
       )}

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Api } from './api.js'
-import { formatAge, formatCount, formatSize, formatTime } from './format.js'
+import { count, formatAge, formatCount, formatSize, formatTime } from './format.js'
 import type { Live } from './live.js'
 import { useLoaded } from './loaded.js'
 import { Badge, Heading, Problem, Warnings } from './parts.js'
@@ -29,7 +29,7 @@ export function Backups({ api, live }: { api: Api; live: Live }) {
       {list && backups.length === 0 && <p class="card empty">There is no backup yet. Make the first one.</p>}
       {backups.length > 0 && (
         <table class="stack">
-          <caption>{formatCount(backups.length)} backups, newest first</caption>
+          <caption>{count(backups.length, 'backup')}, newest first</caption>
           <thead>
             <tr>
               <th scope="col">Backup</th>

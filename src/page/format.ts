@@ -50,3 +50,8 @@ export function formatTime(time: string): string {
 export function formatCount(count: number): string {
   return count.toLocaleString('en')
 }
+
+/** 1 backup, 2 backups. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${formatCount(number)} ${number === 1 ? one : many}`
+}

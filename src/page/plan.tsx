@@ -1,4 +1,4 @@
-import { formatCount, formatSize } from './format.js'
+import { count, formatCount, formatSize } from './format.js'
 import { Warnings } from './parts.js'
 import type { RestorePlan } from './schemas.js'
 
@@ -32,7 +32,7 @@ export function Plan({ plan }: { plan: RestorePlan }) {
           {kinds.map(([kind, name, meaning]) => (
             <tr key={kind} class={plan.files[kind].files === 0 ? 'quiet' : ''}>
               <th scope="row">
-                {name} <span class="quiet">{meaning}</span>
+                {name} <span class="quiet">– {meaning}</span>
               </th>
               <td class="number">{formatCount(plan.files[kind].files)}</td>
               <td class="number">{formatSize(plan.files[kind].bytes)}</td>
@@ -54,7 +54,7 @@ export function Plan({ plan }: { plan: RestorePlan }) {
         </li>
         {mixed.count > 0 && (
           <li>
-            {formatCount(mixed.count)} day partitions would hold compacted and raw files: {mixed.sample.join(', ')}
+            {count(mixed.count, 'day partition')} would hold compacted and raw files: {mixed.sample.join(', ')}
           </li>
         )}
         {plan.missing_files > 0 && <li>{formatCount(plan.missing_files)} files are missing in the backup</li>}

@@ -1,23 +1,28 @@
 import { useState } from 'preact/hooks'
 import { type Api, ApiError } from './api.js'
 import { Chart } from './chart.js'
-import { formatAge, formatCount, formatSeconds, formatSize } from './format.js'
+import { count, formatAge, formatCount, formatSeconds, formatSize } from './format.js'
 import type { Live } from './live.js'
 import { Badge, Problem, Warnings } from './parts.js'
 import type { Status } from './schemas.js'
 
 const names = { backup: 'Backup', restore: 'Restore', verify: 'Verify' } as const
 
-/** What runs, with a way to stop it; or how the last operation ended. */
-export function Progress({ api, live }: { api: Api; live: Live }) {
-  const { operation, verify } = live
+/**
+ * What runs, with a way to stop it; or how the last operation ended.
+ *
+ * @param about id of a backup: then only what runs, and how that one's verify ended
+ */
+export function Progress({ api, live, about }: { api: Api; live: Live; about?: string }) {
+  const isWanted = (status: Status | null): boolean =>
+    status?.status === 'running' || (status?.operation === 'verify' && status.backup_id === about)
+  const operation = about === undefined || isWanted(live.operation) ? live.operation : null
+  const verify = about === undefined || isWanted(live.verify) ? live.verify : null
+  if (about !== undefined && !operation && !verify) return null
   return (
     <section aria-label="Operations" class="operations">
-      {operation ? (
-        <Operation api={api} status={operation} rates={live.rates} />
-      ) : (
-        <p class="quiet">Nothing has run yet.</p>
-      )}
+      {operation && <Operation api={api} status={operation} rates={live.rates} />}
+      {!operation && !verify && <p class="quiet">Nothing has run yet.</p>}
       {verify && <Operation api={api} status={verify} rates={[]} />}
     </section>
   )
@@ -95,8 +100,31 @@ function Ended({ status }: { status: Status }) {
       </p>
       {status.error && <p class="problem">{status.error}</p>}
       <Warnings lines={status.warnings} />
+      <Flaws status={status} />
     </>
   )
+}
+
+/** What is wrong with a backup, or was not restored. */
+function Flaws({ status }: { status: Status }) {
+  const found = (['damaged', 'missing', 'unexpected', 'skipped'] as const).flatMap((flaw) => {
+    const files = status[`${flaw}_files`] ?? 0
+    return files === 0 ? [] : [{ flaw, files, sample: status[`${flaw}_sample`] ?? [] }]
+  })
+  return found.map(({ flaw, files, sample }) => (
+    <details key={flaw} class="problem">
+      <summary>
+        {count(files, 'file')} {flaw}
+      </summary>
+      <ul>
+        {sample.map(({ path, message }) => (
+          <li key={path}>
+            <code>{path}</code>: {message}
+          </li>
+        ))}
+      </ul>
+    </details>
+  ))
 }
 
 export function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
