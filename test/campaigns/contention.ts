@@ -170,7 +170,11 @@ async function request(victim: Victim, by: string): Promise<Attempt> {
   const answer = await victim.call('POST', '')
   const { backup_id, operation_id, status, held_by, error } = answer
   if (held_by !== undefined) return { by, refused: String(error), heldBy: String((held_by as Body).operation) }
-  if (status !== 'running') throw new Error(`${by}: ${JSON.stringify(answer)}`)
+  // Its own slot is taken still, by the cleaning after the round before.
+  if (backup_id === undefined && answer.operation !== undefined) {
+    return { by, refused: String(error), heldBy: String(answer.operation) }
+  }
+  if (status !== 'running' || backup_id === undefined) throw new Error(`${by}: ${JSON.stringify(answer)}`)
   const operation = operation_id ?? (await victim.call('GET', '/status')).operation_id
   return { by, backupId: String(backup_id), operation: String(operation) }
 }
