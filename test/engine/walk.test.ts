@@ -164,7 +164,11 @@ t.test('what is in the partitions, as the threads add it up', async (t) => {
   const [here, there] = [new PartitionPrints(), new PartitionPrints()]
   await walk(pool, task, { batch: (batch) => here.add(batch) })
   let files = 0
-  await walk(pool, { ...task, printed: true }, { batch: () => void t.fail('no files'), prints: (rows) => there.merge(rows) })
+  await walk(
+    pool,
+    { ...task, printed: true },
+    { batch: () => void t.fail('no files'), prints: (rows) => there.merge(rows) },
+  )
   for (const [, count] of there.rows()) files += count
   t.equal(files, 300)
   t.same(here.differing(there), new Set())
