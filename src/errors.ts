@@ -82,6 +82,8 @@ const table = {
 
 export type ErrorCode = keyof typeof table
 export const errorCodes = Object.keys(table) as ErrorCode[]
+/** Those that time alone can heal. */
+export const retryCodes = errorCodes.filter((code) => table[code].retry)
 
 /** The facts about a failure that are worth keeping beside its message: path, expected, found, … Never a secret. */
 export type ErrorDetail = Readonly<Record<string, unknown>>

@@ -18,6 +18,7 @@ import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
 import { Feed } from './http/feed.js'
+import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
 import { version } from './version.js'
 
@@ -110,6 +111,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
   for (const warning of config.warnings) log.warn(warning)
   const coordinator = await openCoordinator(config, log)
   let authenticator: Authenticator | null = null
+  let metrics: Metrics | null = null
   try {
     authenticator = config.auth.enabled
       ? openAuthenticator({
@@ -120,7 +122,8 @@ export async function startService(config: Config, log: Logger): Promise<Service
         })
       : null
     const feed = new Feed(coordinator)
-    const app = createApp({ operations: coordinator, feed, authenticator, log })
+    metrics = new Metrics(coordinator)
+    const app = createApp({ operations: coordinator, feed, metrics, authenticator, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server
     const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
     await listen(server, config)
@@ -137,9 +140,14 @@ export async function startService(config: Config, log: Logger): Promise<Service
       'listening',
     )
     coordinator.recover().catch((error: unknown) => log.error({ err: error }, 'cannot take up what was interrupted'))
-    return { url, coordinator, close: () => close(server, coordinator, feed, authenticator) }
+    return {
+      url,
+      coordinator,
+      close: () => close(server, coordinator, feed, authenticator).finally(() => metrics?.close()),
+    }
   } catch (error) {
     authenticator?.close()
+    metrics?.close()
     await coordinator.close()
     throw error
   }

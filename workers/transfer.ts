@@ -4,24 +4,28 @@ import { findRuns, type IndexOutcome, type IndexTask } from '../src/engine/sidec
 import { type TransferOutcome, type TransferTask, transfer } from '../src/engine/transfer.js'
 import { type ListOutcome, type ListTask, listLevel } from '../src/engine/walk.js'
 import { toFailure } from '../src/errors.js'
+import { StoreMeters } from '../src/stores/meters.js'
 import { openStore, type StoreConfig } from '../src/stores/open.js'
 import type { Store } from '../src/stores/store.js'
 
 /** What each thread is given once: store configurations by name, so that no task carries a credential. */
 export interface TransferThreadData {
   readonly stores: Readonly<Record<string, StoreConfig>>
+  /** Where the threads count together, for these stores. */
+  readonly meters?: SharedArrayBuffer
 }
 
 type Task = TransferTask | ListTask | IndexTask | SelectTask
 type Outcome = TransferOutcome | ListOutcome | IndexOutcome | SelectOutcome
 
 /** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once; tests open some that fail. */
-export function taskRunner({ stores }: TransferThreadData, openOne: typeof openStore = openStore) {
+export function taskRunner({ stores, meters: buffer }: TransferThreadData, openOne: typeof openStore = openStore) {
+  const meters = buffer && new StoreMeters(Object.keys(stores), buffer)
   const open = new Map<string, Promise<Store>>()
   const storeByName = async (name: string): Promise<Store> => {
     const config = stores[name]
     if (!config) throw new Error(`no store is configured under the name ${name}`)
-    const store = open.get(name) ?? openOne(config)
+    const store = open.get(name) ?? openOne(config).then((opened) => meters?.meter(name, opened) ?? opened)
     open.set(name, store)
     return store
   }

@@ -3,9 +3,10 @@ import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
+import { StoreMeters } from '../stores/meters.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { deleteBackup } from './delete.js'
@@ -14,6 +15,7 @@ import { type Execution, execute, type Plan, type Surroundings } from './executi
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
 import { knownDatabases } from './list-source.js'
+import type { Measures, TargetSpace } from './measures.js'
 import type {
   BackupRequest,
   Caller,
@@ -41,6 +43,8 @@ import { Verifier } from './verifier.js'
 const statusGrace = 15 * 60 * 1000
 /** How long a caller waits for a backup's files to be removed (ms): Arc's own limit. */
 const deletePatience = 30_000
+/** How often what was interrupted tries to get in where somebody else writes, in ms. */
+const busyPause = 2000
 
 export interface CoordinatorOptions {
   readonly settings: EngineSettings
@@ -74,6 +78,8 @@ export class Coordinator {
   readonly #verifier: Verifier
   readonly #planner: Planner
   readonly #slots = new Slots()
+  readonly #meters: StoreMeters
+  readonly #ends = new Set<(status: OperationStatus) => void>()
   #current: Execution | null = null
   #last: Execution | null = null
 
@@ -86,11 +92,15 @@ export class Coordinator {
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
-    this.#pool = openPool({ workers: options.workers, stores: storesOf(options) })
+    const stores = storesOf(options)
+    this.#meters = new StoreMeters(Object.keys(stores))
+    this.#meters.meter(storeNames.storage, storage)
+    for (const { name, store } of targets.all) this.#meters.meter(targetStoreName(name), store)
+    this.#pool = openPool({ workers: options.workers, stores, meters: this.#meters.buffer })
     const { settings, log } = options
     const verdicts = new Verdicts(settings.statePath)
     this.#verdicts = verdicts
-    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log }
+    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
     this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
@@ -189,6 +199,22 @@ export class Coordinator {
     return [this.#last?.tracker.snapshot(), this.#verifier.last()].filter((status) => status !== undefined)
   }
 
+  /** Calls back after each end of an operation that began or went on in this process. */
+  onEnd(tell: (status: OperationStatus) => void): void {
+    this.#ends.add(tell)
+  }
+
+  /** How the threads and the stores do. */
+  measures(): Measures {
+    const { workers, queued } = this.#pool
+    return { workers, queued: queued(), retries: this.#meters.retries(), latencies: this.#meters.latencies() }
+  }
+
+  /** Room at each target that has a limit and can say so. */
+  async space(): Promise<TargetSpace[]> {
+    return this.#targets.space()
+  }
+
   /** Operations on record, newest first; those older than the operation `before`, where it is named. @throws NOT_FOUND where that one is unknown */
   operations(limit: number, before?: string): JournalEntry[] {
     if (before !== undefined) this.operation(before)
@@ -263,17 +289,32 @@ export class Coordinator {
   async recover(): Promise<void> {
     for (const { status, switching } of this.#journal.interrupted()) {
       if (status.operation === 'restore' && !switching) continue
+      const clean = this.#options.settings.onInterrupt === 'clean' && !switching
+      await this.#takeUp(status.operationId, clean)
       if (this.#slots.closed) return
-      try {
-        const clean = this.#options.settings.onInterrupt === 'clean' && !switching
-        await (clean ? this.discard(status.operationId) : this.resume(status.operationId))
-        await this.idle()
-      } catch (error) {
-        this.#options.log.error({ operation_id: status.operationId, err: error }, 'cannot take up what was interrupted')
-      }
     }
     // Somebody was faster: the next start sweeps too.
     if (!this.#slots.taken) await this.sweep(false)
+  }
+
+  /** As soon as nobody else writes where it is to write; unless somebody was faster. */
+  async #takeUp(id: string, clean: boolean): Promise<void> {
+    const { log } = this.#options
+    for (let told = false; !this.#slots.closed; await sleep(busyPause, undefined, { ref: false })) {
+      try {
+        if (!this.#journal.operation(id)?.resumable) return
+        await (clean ? this.discard(id) : this.resume(id))
+        await this.idle()
+        return
+      } catch (error) {
+        if (!isServiceError(error, 'BUSY')) {
+          log.error({ operation_id: id, err: error }, 'cannot take up what was interrupted')
+          return
+        }
+        if (!told) log.warn({ operation_id: id, err: error }, 'what was interrupted waits for who writes there now')
+        told = true
+      }
+    }
   }
 
   /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it can't be resumed */

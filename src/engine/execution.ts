@@ -8,7 +8,15 @@ import { bootId } from './boot-id.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
-import type { BackupRequest, Caller, OperationKind, Outcome, RestoreRequest, VerifyRequest } from './operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationKind,
+  OperationStatus,
+  Outcome,
+  RestoreRequest,
+  VerifyRequest,
+} from './operation.js'
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
@@ -31,6 +39,8 @@ export interface Surroundings {
   readonly journal: Journal
   readonly verdicts: Pick<Verdicts, 'of'>
   readonly log: Logger
+  /** Told of each end of an operation. */
+  readonly ends?: ReadonlySet<(status: OperationStatus) => void>
 }
 
 export interface Plan {
@@ -84,6 +94,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
   return Object.assign(execution, {
     ended: carryOut(run, action, plan.release).then(() => {
       Object.assign(execution, { endedAt: Date.now() })
+      for (const tell of around.ends ?? []) tell(tracker.snapshot())
     }),
   })
 }
@@ -163,16 +174,25 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays && clean && !tracker.leftBehind)
+  const record = (): boolean => {
+    try {
+      const status = tracker.preview(outcome, failure)
+      if (stays) journal.interrupt(status, tracker.spentMs)
+      else journal.end(status)
+      return true
+    } catch (error) {
+      log.error({ err: error }, 'the end of the operation could not be put on record')
+      return false
+    }
+  }
+  // Before its folder goes: a switch that was killed after that could not be finished any more.
+  const recorded = record()
+  await closeRun(run, !stays && clean && !tracker.leftBehind && (recorded || !tracker.begun))
+  // On a full disk there is room now.
+  if (!recorded) record()
   await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
-  try {
-    if (stays) journal.interrupt(status, tracker.spentMs)
-    else journal.end(status)
-  } catch (error) {
-    log.error({ err: error }, 'the end of the operation could not be put on record')
-  }
   for (const warning of status.warnings) log.warn(warning)
   log.info(
     {

@@ -12,6 +12,8 @@ import type { ListedLevel, ListOutcome, ListTask } from './walk.js'
 export interface Pool {
   /** Threads that move files. */
   readonly workers: number
+  /** Tasks that wait for a thread. */
+  queued(): number
   transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
@@ -30,6 +32,8 @@ export interface PoolOptions {
   readonly stores: Readonly<Record<string, StoreConfig>>
   /** Path of the entry of the threads that move files; tests have one whose stores fail. */
   readonly entry?: string
+  /** Where the threads count what they do with the stores. */
+  readonly meters?: SharedArrayBuffer
 }
 
 /**
@@ -48,7 +52,7 @@ export function openPool(options: PoolOptions): Pool {
     minThreads: options.workers,
     maxThreads: options.workers,
     atomics: 'disabled',
-    workerData: { stores: options.stores },
+    workerData: { stores: options.stores, meters: options.meters },
     // What a thread allocates lives as long as a batch. With V8's own 48 MiB of young space, garbage made up a third of the process.
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
     niceIncrement: stepsBack,
@@ -56,6 +60,7 @@ export function openPool(options: PoolOptions): Pool {
   const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
   return {
     workers: options.workers,
+    queued: () => files.queueSize + metadata.queueSize,
     transfer: (task) => files.run(task),
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)

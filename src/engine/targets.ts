@@ -6,6 +6,7 @@ import { type Manifest, summarize } from '../format/manifest.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { type FoundManifest, listManifests, loadManifest } from './backups.js'
+import type { TargetSpace } from './measures.js'
 import type { Verdicts } from './verdicts.js'
 
 /** A place for backups, as it is configured. */
@@ -58,6 +59,16 @@ export class Targets {
 
   get all(): readonly Target[] {
     return this.#targets
+  }
+
+  /** Room at each target that has a limit; one that can't say so now is left out. */
+  async space(): Promise<TargetSpace[]> {
+    const asked = this.#targets.map(async (target) => {
+      const found = await settle(inTime(target, target.store.space?.() ?? Promise.resolve(undefined)))
+      if (found.status === 'rejected' || !found.value) return []
+      return [{ target: target.name, free: found.value.bytes, capacity: found.value.capacity }]
+    })
+    return (await Promise.all(asked)).flat()
   }
 
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */

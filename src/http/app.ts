@@ -6,6 +6,7 @@ import { access } from './access.js'
 import { boundary } from './boundary.js'
 import type { Feed } from './feed.js'
 import { headers } from './headers.js'
+import type { Metrics } from './metrics.js'
 import type { Operations } from './operations.js'
 import { page } from './page.js'
 import { createRouter, refuseUnrouted } from './routes.js'
@@ -14,17 +15,18 @@ import type { State } from './state.js'
 export interface AppOptions {
   readonly operations: Operations
   readonly feed: Feed
+  readonly metrics: Metrics
   /** Null where authentication is off: everything is open. */
   readonly authenticator: Authenticator | null
   readonly log: Logger
 }
 
 /** The REST API: headers, errors, access, routes; the order is Arc's. */
-export function createApp({ operations, feed, authenticator, log }: AppOptions): Koa<State> {
+export function createApp({ operations, feed, metrics, authenticator, log }: AppOptions): Koa<State> {
   const app = new Koa<State>()
   // What Koa itself reports here are connections that broke while an answer was sent.
   app.on('error', (error: unknown) => log.debug({ code: systemCode(error) ?? 'unknown' }, 'connection failed'))
-  const router = createRouter(operations, feed)
+  const router = createRouter(operations, feed, metrics)
   app.use(headers(log))
   app.use(page())
   app.use(boundary)

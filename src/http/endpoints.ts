@@ -393,6 +393,22 @@ export const endpoints: readonly Endpoint[] = [
   },
   {
     method: 'get',
+    path: '/metrics',
+    name: 'getMetrics',
+    summary: 'Measurements for Prometheus',
+    isPublic: true,
+    answers: {
+      200: {
+        description: "In Prometheus' text format.",
+        type: 'text/plain',
+        example:
+          'arc_backup_last_success_timestamp_seconds{operation="backup",target="local"} 1795429845\narc_backup_pool_threads 2\n',
+      },
+    },
+    errors: [],
+  },
+  {
+    method: 'get',
     path: '/openapi.json',
     name: 'getDescription',
     summary: 'This description',

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Started } from '../engine/coordinator.js'
 import type { JournalEntry } from '../engine/journal.js'
+import type { Measures, TargetSpace } from '../engine/measures.js'
 import type { BackupRequest, Caller, OperationStatus, RestoreRequest, VerifyRequest } from '../engine/operation.js'
 import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
@@ -19,6 +20,12 @@ export interface Operations {
   status(): OperationStatus | null
   /** What runs, or ran last in this process: the backup or restore, and the verify. */
   live(): OperationStatus[]
+  /** Calls back after each end of an operation that began or went on in this process. */
+  onEnd(tell: (status: OperationStatus) => void): void
+  /** How the threads and the stores do. */
+  measures(): Measures
+  /** Room at each target that has a limit. */
+  space(): Promise<TargetSpace[]>
   /** Operations on record, newest first; those older than `before`, where it is named. @throws NOT_FOUND */
   operations(limit: number, before?: string): JournalEntry[]
   /** @throws NOT_FOUND */

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
 import type { Feed } from './feed.js'
+import type { Metrics } from './metrics.js'
 import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
@@ -14,7 +15,7 @@ import type { State } from './state.js'
 const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE']
 
 /** The table of routes. Arc's router knows neither case nor trailing slashes, and answers HEAD wherever GET works. */
-export function createRouter(operations: Operations, feed: Feed): Router<State> {
+export function createRouter(operations: Operations, feed: Feed, metrics: Metrics): Router<State> {
   const router = new Router<State>({ sensitive: false, strict: false })
   const group = '/api/v1/backup'
 
@@ -141,6 +142,12 @@ export function createRouter(operations: Operations, feed: Feed): Router<State> 
   router.get('/health', async (ctx) => {
     const uptime = process.uptime()
     ctx.body = { status: 'ok', time: timestamp(), uptime: goDuration(uptime), uptime_sec: uptime }
+  })
+
+  // Open to everyone, as Arc's own is and as /health: a scraper has no token of Arc's, and nothing in it is a secret.
+  router.get('/metrics', async (ctx) => {
+    ctx.set('Content-Type', metrics.contentType)
+    ctx.body = await metrics.scrape()
   })
 
   let description: ReturnType<typeof describeApi> | undefined

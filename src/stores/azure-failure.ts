@@ -112,6 +112,7 @@ export function azureFailure(error: unknown, place: Place): ServiceError {
   return new ServiceError(code, message, {
     verb: place.verb,
     path: place.path,
+    store: place.url,
     ...answerOf(error),
     // A bug of ours is looked for by its stack; an answer of the service has none that helps.
     ...(code === 'INTERNAL' && !isRestError(error) && { cause: error }),

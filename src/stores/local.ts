@@ -151,7 +151,11 @@ export class LocalStore implements Store {
     for (let folder = this.url; ; folder = dirname(folder)) {
       try {
         const found = await statfs(folder)
-        return { bytes: found.bavail * found.bsize, files: found.files === 0 ? Number.POSITIVE_INFINITY : found.ffree }
+        return {
+          bytes: found.bavail * found.bsize,
+          capacity: found.blocks * found.bsize,
+          files: found.files === 0 ? Number.POSITIVE_INFINITY : found.ffree,
+        }
       } catch (error) {
         if (systemCode(error) !== 'ENOENT' || folder === dirname(folder))
           throw localFailure(error, 'stat', '.', this.url)

@@ -22,6 +22,14 @@ export interface RetryOptions {
   readonly check?: () => void
 }
 
+const observers = new Set<(failure: ServiceError) => void>()
+
+/** Tells of each failure in this thread that is tried again, until the answer is called. */
+export function observeRetries(observe: (failure: ServiceError) => void): () => void {
+  observers.add(observe)
+  return () => void observers.delete(observe)
+}
+
 /**
  * Does something until it succeeds, fails with a code that time can't heal (src/errors.ts), or has made no progress for `timeoutMs`. The only such layer: the SDKs' own are off.
  * The pauses grow exponentially with full jitter, so that threads that were refused together don't come back together; `detail.retryAfterMs` of a failure is obeyed.
@@ -45,6 +53,7 @@ export async function retry<T>(action: () => Promise<T>, options: RetryOptions):
       const asked = typeof error.detail.retryAfterMs === 'number' ? error.detail.retryAfterMs : 0
       if (left <= 0 || asked > left) throw error
       const pauseMs = Math.min(Math.max(asked, Math.random() * pause), left)
+      for (const observe of observers) observe(error)
       options.onRetry?.(error, pauseMs)
       await wait(pauseMs, options.check)
     }

@@ -141,7 +141,7 @@ export function s3Failure(error: unknown, verb: Verb, path: string, place: Place
   if (error instanceof ServiceError) return error
   const { code, why, ...detail } = explain(error, verb, place)
   const message = `cannot ${verb} ${path === '' ? 'the root' : quote(path)} at ${place.url}: ${why}`
-  return new ServiceError(code, message, { cause: error, verb, path, ...detail })
+  return new ServiceError(code, message, { cause: error, verb, path, store: place.url, ...detail })
 }
 
 /** Must the credentials be asked for again? */

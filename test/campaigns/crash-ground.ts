@@ -19,16 +19,22 @@ export type CrashStore = 'local' | 'minio' | 'azurite'
 export async function makeGround(owner: Owner, folder: string, store: CrashStore): Promise<CrashGround> {
   mkdirSync(`${folder}/data`, { recursive: true })
   const { lines, ...rest } = await destination(owner, folder, store)
-  const config = [
-    ...['[auth]', 'enabled = false'],
-    ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "2s"'],
-    ...['[backup.targets.here]', ...lines],
-  ]
-  writeFileSync(`${folder}/arc.toml`, config.join('\n'))
+  configure(folder, lines)
   return { folder, ...rest, start: () => startVictim(owner, folder) }
 }
 
-async function destination(owner: Owner, folder: string, store: CrashStore) {
+/** An Arc without tokens whose backups go there. */
+export function configure(folder: string, target: readonly string[], more: readonly string[] = []): void {
+  const config = [
+    ...['[auth]', 'enabled = false'],
+    ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "2s"'],
+    ...more,
+    ...['[backup.targets.here]', ...target],
+  ]
+  writeFileSync(`${folder}/arc.toml`, config.join('\n'))
+}
+
+export async function destination(owner: Owner, folder: string, store: CrashStore) {
   if (store === 'local') {
     const root = `${folder}/backups`
     mkdirSync(root)
@@ -51,10 +57,20 @@ async function destination(owner: Owner, folder: string, store: CrashStore) {
   return { target: containerPlace(container), uploads: () => [], lines }
 }
 
-async function startVictim(owner: Owner, folder: string): Promise<Victim> {
-  // The same file from a test, which runs the sources, and from the build.
-  const program = import.meta.url.endsWith('.ts') ? built : main
-  const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+// The same file from a test, which runs the sources, and from the build.
+export const program = import.meta.url.endsWith('.ts') ? built : main
+
+/** @param options of Node itself */
+export async function startVictim(
+  owner: Owner,
+  folder: string,
+  { options = [], env = {} }: { options?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<Victim> {
+  const child = spawn(process.execPath, [...options, program, 'serve'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   owner.teardown(() => void child.kill('SIGKILL'))
   const url = await listening(child)
   return {
@@ -68,6 +84,8 @@ async function startVictim(owner: Owner, folder: string): Promise<Victim> {
       })
       return (await answer.json()) as Record<string, unknown>
     },
+    pause: () => void child.kill('SIGSTOP'),
+    goOn: () => void child.kill('SIGCONT'),
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       const gone = once(child, 'exit')

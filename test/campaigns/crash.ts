@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from '../support/place.js'
 import { hashTree } from '../support/tree.js'
 
-type Body = Record<string, unknown>
+export type Body = Record<string, unknown>
 type Kind = 'backup' | 'restore' | 'delete'
 
 /** The service as a process that can be killed. */
 export interface Victim {
   call(method: string, path: string, body?: unknown): Promise<Body>
+  /** SIGSTOP, and SIGCONT. */
+  pause(): void
+  goOn(): void
   /** SIGKILL, and the end of the process. */
   kill(): Promise<void>
 }
@@ -56,6 +59,7 @@ export async function* crashCampaign(
       const damaged = kind === 'restore' ? damage(arc, source, random) : source
       const phase = await interrupt(victim, kind, before, random)
       await victim.kill()
+      wrong.push(...listedButNotWhole(await ground.target.tree(), source))
       if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), source, damaged))
       else wrong.push(...differences('the source', hashTree(arc), source))
       victim = await ground.start()
@@ -157,7 +161,7 @@ async function interrupt(
 }
 
 /** Waits until what goes on by itself has ended; what waits is resumed or discarded. */
-async function recover(victim: Victim, random: () => number): Promise<string[]> {
+export async function recover(victim: Victim, random: () => number): Promise<string[]> {
   const wrong: string[] = []
   const deadline = Date.now() + patienceMs
   for (;;) {
@@ -185,8 +189,29 @@ async function recover(victim: Victim, random: () => number): Promise<string[]> 
   }
 }
 
+/** At any instant, what has a manifest has everything. */
+export function listedButNotWhole(tree: Record<string, string>, source: Record<string, string>): string[] {
+  const ids = Object.keys(tree).flatMap((path) => /^(backup-[^/]+)\/manifest\.json$/.exec(path)?.[1] ?? [])
+  return ids
+    .filter((id) => !same(dataOf(tree, id), source) && !isTombstone(tree, id))
+    .map((id) => `${id} was listed when it was not whole`)
+}
+
+/** A sweep's: nothing else is there. */
+function isTombstone(tree: Record<string, string>, id: string): boolean {
+  return Object.keys(tree).every((path) => !path.startsWith(`${id}/`) || path === `${id}/manifest.json`)
+}
+
+function dataOf(tree: Record<string, string>, id: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([path, hash]) =>
+      path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
+    ),
+  )
+}
+
 /** What must hold whenever nothing runs. */
-async function judge(
+export async function judge(
   { folder, target, uploads }: CrashGround,
   victim: Victim,
   source: Record<string, string>,
@@ -196,11 +221,7 @@ async function judge(
   const ids = await backupsOf(victim)
   const tree = await target.tree()
   for (const id of ids) {
-    const data = Object.fromEntries(
-      Object.entries(tree).flatMap(([path, hash]) =>
-        path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
-      ),
-    )
+    const data = dataOf(tree, id)
     if (!same(data, source)) wrong.push(...differences(`the backup ${id}`, data, source).slice(0, 3))
     const started = await victim.call('POST', `/${id}/verify`, { level: 'full' })
     const verified = await ended(victim, String(started.operation_id))
@@ -221,7 +242,8 @@ async function judge(
   const parts = Object.keys(hashTree(`${folder}/data/arc`)).filter((path) => path.endsWith('.part'))
   if (parts.length > 0) wrong.push(`debris beside live files: ${parts.slice(0, 3)}`)
   if (uploads().length > 0) wrong.push(`uploads in parts: ${uploads()}`)
-  const left = readdirSync(`${folder}/data/arc-backup/operations`)
+  const operations = `${folder}/data/arc-backup/operations`
+  const left = existsSync(operations) ? readdirSync(operations) : []
   if (left.length > 0) wrong.push(`left in the state: ${left}`)
   return wrong
 }
@@ -240,13 +262,13 @@ async function ended(victim: Victim, operation: string): Promise<Body> {
   }
 }
 
-async function backupsOf(victim: Victim): Promise<string[]> {
+export async function backupsOf(victim: Victim): Promise<string[]> {
   const { backups } = (await victim.call('GET', '')) as { backups: { backup_id: string }[] }
   return backups.map(({ backup_id }) => backup_id)
 }
 
 /** Each file is the old one or the new one, whole. */
-function halfFiles(
+export function halfFiles(
   live: Record<string, string>,
   source: Record<string, string>,
   damaged: Record<string, string>,
@@ -257,14 +279,14 @@ function halfFiles(
   })
 }
 
-function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
+export function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
   const paths = new Set([...Object.keys(found), ...Object.keys(expected)])
   return [...paths]
     .filter((path) => found[path] !== expected[path] && !isOurs(path))
     .map((path) => `${what} differs in ${path}`)
 }
 
-function same(found: Record<string, string>, expected: Record<string, string>): boolean {
+export function same(found: Record<string, string>, expected: Record<string, string>): boolean {
   return differences('', found, expected).length === 0
 }
 
@@ -272,6 +294,6 @@ function isOurs(path: string): boolean {
   return path.startsWith('.arc-backup.lock') || path.endsWith('/')
 }
 
-function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
+export function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
   return Object.fromEntries(Object.entries(tree).filter(([path]) => !pattern.test(path)))
 }

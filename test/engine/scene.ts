@@ -156,6 +156,7 @@ export function poolHere(data: TransferThreadData, open?: typeof openStore): Poo
   const run = taskRunner(data, open)
   return {
     workers: 2,
+    queued: () => 0,
     transfer: (task) => run(task) as Promise<TransferOutcome>,
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome

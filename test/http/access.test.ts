@@ -46,8 +46,9 @@ t.test('who may call is settled before what is called', async (t) => {
 t.test("Arc's public paths need no token, and no other path is one of them", async (t) => {
   const { call, raw } = await startApi(t)
   const none = { headers: {} }
-  for (const path of ['/health', '/health/', '/ready']) t.equal((await call('GET', path, none)).status, 200, path)
-  const notServed = ['/metrics', '/metrics/x', '/api/v1/metrics', '/api/v1/metrics/y', '/api/v1/auth/verify']
+  for (const path of ['/health', '/health/', '/ready', '/metrics', '/openapi.json'])
+    t.equal((await call('GET', path, none)).status, 200, path)
+  const notServed = ['/metrics/x', '/api/v1/metrics', '/api/v1/metrics/y', '/api/v1/auth/verify']
   for (const path of notServed) t.equal((await call('GET', path, none)).status, 404, path)
   for (const path of ['/metricsx', '/healthy', '/HEALTH', '/api/v1/auth/verify/x', '/api/v1/auth']) {
     t.equal((await call('GET', path, none)).status, 401, path)

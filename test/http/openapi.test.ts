@@ -5,6 +5,7 @@ import { errorCodes } from '../../src/errors.js'
 import * as answers from '../../src/http/answers.js'
 import { endpoints } from '../../src/http/endpoints.js'
 import { Feed } from '../../src/http/feed.js'
+import { Metrics } from '../../src/http/metrics.js'
 import { describeApi } from '../../src/http/openapi.js'
 import { createRouter } from '../../src/http/routes.js'
 import { Engine, startApi } from './scene.js'
@@ -39,7 +40,9 @@ t.test('it is OpenAPI 3.1 by its own rules', async (t) => {
 
 t.test('every route is described, and no other', async (t) => {
   const engine = new Engine()
-  const { stack } = createRouter(engine, new Feed(engine))
+  const metrics = new Metrics(engine)
+  t.teardown(() => metrics.close())
+  const { stack } = createRouter(engine, new Feed(engine), metrics)
   const served = stack.flatMap(({ methods, path }) =>
     methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${String(path).replace(':id', '{id}')}`),
   )

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { openAuthenticator } from '../../src/auth/authenticator.js'
 import type { JournalEntry } from '../../src/engine/journal.js'
+import type { Measures, TargetSpace } from '../../src/engine/measures.js'
 import type {
   BackupRequest,
   Caller,
@@ -17,6 +18,7 @@ import type { RestorePlan } from '../../src/engine/restore-plan.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
 import { Feed, type FeedOptions } from '../../src/http/feed.js'
+import { Metrics } from '../../src/http/metrics.js'
 import type { Operations } from '../../src/http/operations.js'
 import { createServer, type ServerOptions } from '../../src/http/server.js'
 import { arcsPart } from '../support/arcs-part.js'
@@ -163,6 +165,22 @@ export class Engine implements Operations {
     return this.isReady
   }
 
+  readonly ends: ((status: OperationStatus) => void)[] = []
+  measured: Measures = { workers: 2, queued: 0, retries: [], latencies: [] }
+  room: TargetSpace[] = []
+
+  onEnd(tell: (status: OperationStatus) => void) {
+    this.ends.push(tell)
+  }
+
+  measures() {
+    return this.measured
+  }
+
+  async space() {
+    return this.room
+  }
+
   mayReadStatus(credential: string) {
     return this.credential === credential
   }
@@ -244,9 +262,11 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     bootstrapToken: null,
   })
   const feed = new Feed(engine, options.feed)
+  const metrics = new Metrics(engine)
   const app = createApp({
     operations: engine,
     feed,
+    metrics,
     authenticator: options.auth === false ? null : authenticator,
     log: pino({ level: 'trace', messageKey: 'message' }, { write: (line: string) => log.push(line) }),
   })
@@ -257,6 +277,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
   t.teardown(async () => {
     server.close()
     feed.endWaits()
+    metrics.close()
     feed.close()
     server.closeAllConnections()
     authenticator.close()
