@@ -17,7 +17,7 @@ import { isStoreKind, type StoreKind } from './store-server.js'
 
 // How long do our backup and our restore take, and what do they cost, beside what else copies the same files?
 
-const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir DIR] [--loop GIB] [--sets small,medium,large] [--scale 1] [--runs 5] [--peers cp,rsync,rclone,restic] [--out DIR]
+const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir DIR] [--loop GIB] [--sets small,medium,large] [--scale 1] [--runs 5] [--peers cp,rsync,rclone,restic] [--out DIR] [--profile DIR]
 
 With backups on this machine (--store local, the default):
   speed    backup, second backup and restore beside cp -r and other peers that are on PATH (the default)
@@ -33,6 +33,7 @@ With backups on a real server of an object store, which is started for it (--sto
            an object store a file system in memory, which needs root)
   --loop   work on an ext4 image of so many GiB in memory instead (needs root)
   --scale  make the sets smaller
+  --profile  keep CPU profiles of the service's threads there, for Chromium's or VS Code's viewer; costs a tenth (local only)
   --out    write report.json, report.md and report.svg there (local only)
 `
 
@@ -47,6 +48,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '5' },
     peers: { type: 'string', default: 'cp' },
     out: { type: 'string' },
+    profile: { type: 'string' },
     help: { type: 'boolean' },
   },
 })
@@ -67,7 +69,8 @@ async function measureLocal(folder: string): Promise<void> {
   if (what.includes('speed')) {
     const peers = findPeers(values.peers.split(','))
     const sections: Section[] = []
-    for (const set of chosen(sets)) sections.push(...(await measureBesidePeers({ set, folder, runs, peers })))
+    for (const set of chosen(sets))
+      sections.push(...(await measureBesidePeers({ set, folder, runs, peers, profile: values.profile })))
     if (values.out !== undefined) writeReport(values.out, describeMachine(), sections)
   }
   if (what.includes('memory')) await measureMemory(`${folder}/memory`)

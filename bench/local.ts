@@ -16,16 +16,20 @@ export async function measureBesidePeers({
   folder,
   runs,
   peers,
+  profile,
 }: {
   set: FileSet
   folder: string
   runs: number
   peers: readonly Peer[]
+  /** Folder for CPU profiles. */
+  profile?: string | undefined
 }): Promise<Section[]> {
   const home = `${folder}/${set.name}`
-  const stage = await Stage.open(home)
+  const stage = await Stage.open(home, profile === undefined ? {} : { profile: `${profile}/${set.name}` })
   const costs = new Map<string, Cost[]>()
-  const note = (step: string, name: string, cost: Cost): void => {
+  const phases: Record<Step, Phases[]> = { first: [], second: [], restore: [] }
+  const note = (step: Step, name: string, cost: Cost): void => {
     const key = `${step}\0${name}`
     costs.set(key, [...(costs.get(key) ?? []), { wall: cost.wall, cpu: cost.cpu, memory: cost.memory, server: 0 }])
   }
@@ -33,7 +37,7 @@ export async function measureBesidePeers({
     writeSet(stage.source, set)
     // The first round warms up: caches, compiled code, and the image's own blocks.
     for (let round = 0; round <= runs; round += 1) {
-      const found: [step: string, name: string, cost: Cost][] = []
+      const found: [step: Step, name: string, cost: Cost][] = []
       for (const peer of peers) {
         const place = `${home}/peer`
         await stage.settle()
@@ -49,14 +53,18 @@ export async function measureBesidePeers({
       stage.checkEqual(first.id)
       for (const { id } of [first, second]) await stage.delete(id)
       found.push(['first', own, first], ['second', own, second], ['restore', own, restore])
-      if (round > 0) for (const entry of found) note(...entry)
+      if (round === 0) continue
+      for (const entry of found) note(...entry)
+      phases.first.push(first.status.phase_ms as Phases)
+      phases.second.push(second.status.phase_ms as Phases)
+      phases.restore.push(restore.status.phase_ms as Phases)
     }
   } finally {
     await stage.close()
     rmSync(home, { recursive: true, force: true })
   }
   const bytes = set.files * set.size
-  const series = (step: string): Series[] =>
+  const series = (step: Step): Series[] =>
     [...costs].flatMap(([key, list]) => {
       const [of, name = ''] = key.split('\0')
       return of === step ? [{ name, runs: list }] : []
@@ -65,13 +73,27 @@ export async function measureBesidePeers({
   const limit = reference && limitOf(reference, bytes)
   const about = `${set.name}: ${set.files} files of ${set.size} bytes`
   const sections: Section[] = [
-    { title: `First backup, ${about}`, files: set.files, bytes, series: series('first'), ...(limit && { limit }) },
-    { title: `Second backup, nothing changed, ${about}`, files: set.files, bytes, series: series('second') },
+    {
+      title: `First backup, ${about}`,
+      files: set.files,
+      bytes,
+      series: series('first'),
+      phases: mediansOf(phases.first),
+      ...(limit && { limit }),
+    },
+    {
+      title: `Second backup, nothing changed, ${about}`,
+      files: set.files,
+      bytes,
+      series: series('second'),
+      phases: mediansOf(phases.second),
+    },
     {
       title: `Restore into an empty root, ${about}`,
       files: set.files,
       bytes,
       series: [...(reference ? [reference] : []), ...series('restore')],
+      phases: mediansOf(phases.restore),
       ...(limit && { limit }),
     },
   ]
@@ -80,6 +102,15 @@ export async function measureBesidePeers({
 }
 
 const own = 'arc-backup'
+
+type Step = 'first' | 'second' | 'restore'
+/** Milliseconds in each phase. */
+type Phases = Readonly<Record<string, number>>
+
+function mediansOf(runs: readonly Phases[]): Phases {
+  const names = new Set(runs.flatMap((phases) => Object.keys(phases)))
+  return Object.fromEntries([...names].map((name) => [name, median(runs.map((phases) => phases[name] ?? 0))]))
+}
 
 /** Seconds that the cores need at least for what `cp -r` does and one SHA-256 of every byte. */
 function limitOf({ runs }: Series, bytes: number): number {

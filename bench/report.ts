@@ -18,6 +18,8 @@ export interface Section {
   readonly series: readonly Series[]
   /** Seconds that this machine can't go below, where that is known. */
   readonly limit?: number
+  /** Milliseconds that ours spent in each phase, the median of the runs. */
+  readonly phases?: Readonly<Record<string, number>>
 }
 
 /** A table of a section, for a terminal or for Markdown. */
@@ -46,6 +48,12 @@ export function rowsOf({ files, bytes, series, limit }: Section): string[][] {
 export function printSection(section: Section): void {
   console.log(`\n${section.title}`)
   console.log(formatTable(rowsOf(section)))
+  if (section.phases) console.log(phasesLine(section.phases))
+}
+
+function phasesLine(phases: Readonly<Record<string, number>>): string {
+  const named = Object.entries(phases).map(([name, ms]) => `${name} ${ms.toFixed(0)}`)
+  return `arc-backup's phases, ms: ${named.join(', ')}`
 }
 
 /** Writes `report.json`, `report.md` and `report.svg` into a folder. */
@@ -60,7 +68,9 @@ function markdown(machine: string, sections: readonly Section[]): string {
   const parts = sections.map((section) => {
     const [heading = [], ...rows] = rowsOf(section)
     const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-    return [`### ${section.title}`, '', line(heading), line(heading.map(() => '---')), ...rows.map(line)].join('\n')
+    const table = [line(heading), line(heading.map(() => '---')), ...rows.map(line)]
+    const phases = section.phases ? ['', phasesLine(section.phases)] : []
+    return [`### ${section.title}`, '', ...table, ...phases].join('\n')
   })
   return `${machine}. Medians, with the least and the greatest.\n\n${parts.join('\n\n')}\n`
 }

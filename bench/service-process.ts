@@ -23,14 +23,21 @@ export interface ServiceProcess {
   stop(): Promise<void>
 }
 
+export interface ServiceOptions {
+  readonly watched?: true
+  /** Folder for a CPU profile of the main thread and one of each worker thread, written when they end. */
+  readonly profile?: string
+}
+
 /** Starts `arc-backup serve`, and resolves when it listens. @throws what it said, when it ends instead */
-export async function startServiceProcess(config: string, options: { watched?: true } = {}): Promise<ServiceProcess> {
+export async function startServiceProcess(config: string, options: ServiceOptions = {}): Promise<ServiceProcess> {
   const child = spawn(
     process.execPath,
     [
       '--import',
       endWithParent,
       ...(options.watched ? ['--import', watcher] : []),
+      ...(options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]),
       '--enable-source-maps',
       '--max-semi-space-size=4',
       main,

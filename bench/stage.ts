@@ -19,6 +19,8 @@ export interface Cost extends ProcessCost {
 }
 
 export interface StageOptions {
+  /** Folder for CPU profiles of the services. */
+  readonly profile?: string
   /** Lines of a table for the place for backups; default: a folder. */
   readonly target?: string
   /** Process of the server that is behind it. */
@@ -54,7 +56,10 @@ export class Stage {
     const start = (name: Role, storage: string): Promise<ServiceProcess> => {
       const config = `${folder}/${name}.toml`
       writeFileSync(config, configText(folder, name, storage, options))
-      return startServiceProcess(config, options)
+      return startServiceProcess(config, {
+        ...(options.watched && { watched: true }),
+        ...(options.profile !== undefined && { profile: `${options.profile}/${name}` }),
+      })
     }
     const services = { backup: await start('backup', 'source'), restore: await start('restore', 'restored') }
     return new Stage(folder, services, options)

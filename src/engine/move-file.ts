@@ -47,12 +47,12 @@ export async function moveFile(
   }
   const patience = ways.to.patience ?? ways.from.patience
   const check = (): void => progress.check()
-  let way = ways
+  let [way, how] = [ways, counting]
   const once = async (): Promise<Copied> => {
     progress.check()
     bytes = 0
     try {
-      return await moveOnce(way, counting)
+      return await moveOnce(way, how)
     } catch (error) {
       counted.addBytes(-bytes)
       throw error
@@ -68,6 +68,8 @@ export async function moveFile(
       await sleep(rereadPause)
       progress.check()
       way = { ...ways, size: (await ways.from.stat(ways.path)).size }
+      const { seen: _, ...unseen } = counting
+      how = unseen
     }
   }
 }

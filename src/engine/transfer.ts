@@ -303,6 +303,7 @@ function optionsFor(task: CopyTask, file: BatchFile): MoveOptions {
     // Arc's own lists of files have no times.
     ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
     ...(task.recorded && file.sha256 !== undefined && { sha256: file.sha256 }),
+    ...(task.live && file.mtimeNs !== 0n && { seen: file }),
     ...(task.direct && { direct: task.direct }),
     ...(task.owner && { owner: task.owner }),
   }

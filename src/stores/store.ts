@@ -91,7 +91,15 @@ export interface Content {
   readonly etag?: string
 }
 
+/** What a listing saw of a file: bytes, and nanoseconds since the epoch. */
+export interface Seen {
+  readonly size: number
+  readonly mtimeNs: bigint
+}
+
 export interface CopyOptions extends Placement {
+  /** A source that is not what was seen of it fails with SOURCE_CHANGED; where it is given, nobody looks before reading. */
+  readonly seen?: Seen
   /** Bytes expected; a source of another size fails with INTEGRITY. Absent: whatever it has when it is opened. */
   readonly size?: number
   /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. */
