@@ -4,20 +4,23 @@ import { type Cleanup, runBench } from './cleanup.js'
 import { measureDistance } from './distance.js'
 import { measureLargeMemory } from './large-memory.js'
 import { measureLatency } from './latency.js'
-import { measureBesideCp } from './local.js'
+import { measureBesidePeers } from './local.js'
 import { mountLoopDisk } from './loop-disk.js'
+import { describeMachine } from './machine.js'
 import { measureMemory } from './memory.js'
 import { makeFolder } from './memory-disk.js'
+import { findPeers } from './peers.js'
 import { measureBesideRclone } from './remote.js'
+import { type Section, writeReport } from './report.js'
 import { type FileSet, remoteSets, sets } from './sets.js'
 import { isStoreKind, type StoreKind } from './store-server.js'
 
 // How long do our backup and our restore take, and what do they cost, beside what else copies the same files?
 
-const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir DIR] [--loop GIB] [--sets small,medium,large] [--scale 1] [--runs 5]
+const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir DIR] [--loop GIB] [--sets small,medium,large] [--scale 1] [--runs 5] [--peers cp,rsync,rclone,restic] [--out DIR]
 
 With backups on this machine (--store local, the default):
-  speed    backup and restore beside cp -r (the default)
+  speed    backup, second backup and restore beside cp -r and other peers that are on PATH (the default)
   memory   peak memory of the service with 200,000 files beside 2,000
   latency  GET /status at 20 a second during backup and restore, while arc.db is written
 
@@ -30,6 +33,7 @@ With backups on a real server of an object store, which is started for it (--sto
            an object store a file system in memory, which needs root)
   --loop   work on an ext4 image of so many GiB in memory instead (needs root)
   --scale  make the sets smaller
+  --out    write report.json, report.md and report.svg there (local only)
 `
 
 const { values, positionals } = parseArgs({
@@ -41,6 +45,8 @@ const { values, positionals } = parseArgs({
     sets: { type: 'string', default: 'small,medium,large' },
     scale: { type: 'string', default: '1' },
     runs: { type: 'string', default: '5' },
+    peers: { type: 'string', default: 'cp' },
+    out: { type: 'string' },
     help: { type: 'boolean' },
   },
 })
@@ -59,7 +65,10 @@ async function measure(cleanup: Cleanup): Promise<void> {
 
 async function measureLocal(folder: string): Promise<void> {
   if (what.includes('speed')) {
-    for (const set of chosen(sets)) await measureBesideCp({ set, folder, runs })
+    const peers = findPeers(values.peers.split(','))
+    const sections: Section[] = []
+    for (const set of chosen(sets)) sections.push(...(await measureBesidePeers({ set, folder, runs, peers })))
+    if (values.out !== undefined) writeReport(values.out, describeMachine(), sections)
   }
   if (what.includes('memory')) await measureMemory(`${folder}/memory`)
   if (what.includes('latency')) await measureLatency(`${folder}/latency`)

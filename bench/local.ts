@@ -1,72 +1,92 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { formatTable } from '../src/cli/table.js'
+import type { Peer } from './peers.js'
+import { printSection, type Section, type Series } from './report.js'
 import { type FileSet, writeSet } from './sets.js'
 import { type Cost, Stage } from './stage.js'
-import { median, spread } from './statistics.js'
+import { median } from './statistics.js'
 
-/** Our backup and our restore beside `cp -r` of the same files, SHA-256 of every byte included; all three in turn, timed from outside, each followed by `sync -f`. */
-export async function measureBesideCp({
+/**
+ * Our backup, our second backup and our restore beside what else copies the same files, SHA-256 of every byte included; all in turn in each run, timed from
+ * outside, each followed by `sync -f`. The first of the peers is what the others are held against.
+ */
+export async function measureBesidePeers({
   set,
   folder,
   runs,
+  peers,
 }: {
   set: FileSet
   folder: string
   runs: number
-}): Promise<void> {
+  peers: readonly Peer[]
+}): Promise<Section[]> {
   const home = `${folder}/${set.name}`
   const stage = await Stage.open(home)
-  const costs: Record<'cp' | 'backup' | 'restore', Cost[]> = { cp: [], backup: [], restore: [] }
+  const costs = new Map<string, Cost[]>()
+  const note = (step: string, name: string, cost: Cost): void => {
+    const key = `${step}\0${name}`
+    costs.set(key, [...(costs.get(key) ?? []), { wall: cost.wall, cpu: cost.cpu, memory: cost.memory, server: 0 }])
+  }
   try {
     writeSet(stage.source, set)
     // The first round warms up: caches, compiled code, and the image's own blocks.
     for (let round = 0; round <= runs; round += 1) {
-      const cp = await stage.copy()
-      const backup = await stage.backUp()
-      const restore = await stage.restore(backup.id)
-      stage.checkEqual(backup.id)
-      await stage.delete(backup.id)
-      if (round === 0) continue
-      costs.cp.push(cp)
-      costs.backup.push(backup)
-      costs.restore.push(restore)
+      const found: [step: string, name: string, cost: Cost][] = []
+      for (const peer of peers) {
+        const place = `${home}/peer`
+        await stage.settle()
+        found.push(['first', peer.name, await peer.first(stage.source, place)])
+        await stage.settle()
+        if (peer.second) found.push(['second', peer.name, await peer.second(stage.source, place)])
+        rmSync(place, { recursive: true })
+      }
+      const first = await stage.backUp({ incremental: false })
+      const second = await stage.backUp({ incremental: true })
+      if (second.status.reused_files !== set.files) throw new Error('the second backup did not take over every file')
+      const restore = await stage.restore(first.id)
+      stage.checkEqual(first.id)
+      for (const { id } of [first, second]) await stage.delete(id)
+      found.push(['first', own, first], ['second', own, second], ['restore', own, restore])
+      if (round > 0) for (const entry of found) note(...entry)
     }
   } finally {
     await stage.close()
     rmSync(home, { recursive: true, force: true })
   }
-  report(set, costs, runs)
+  const bytes = set.files * set.size
+  const series = (step: string): Series[] =>
+    [...costs].flatMap(([key, list]) => {
+      const [of, name = ''] = key.split('\0')
+      return of === step ? [{ name, runs: list }] : []
+    })
+  const [reference] = series('first')
+  const limit = reference && limitOf(reference, bytes)
+  const about = `${set.name}: ${set.files} files of ${set.size} bytes`
+  const sections: Section[] = [
+    { title: `First backup, ${about}`, files: set.files, bytes, series: series('first'), ...(limit && { limit }) },
+    { title: `Second backup, nothing changed, ${about}`, files: set.files, bytes, series: series('second') },
+    {
+      title: `Restore into an empty root, ${about}`,
+      files: set.files,
+      bytes,
+      series: [...(reference ? [reference] : []), ...series('restore')],
+      ...(limit && { limit }),
+    },
+  ]
+  for (const section of sections) printSection(section)
+  return sections
 }
 
-function report(set: FileSet, costs: Record<'cp' | 'backup' | 'restore', readonly Cost[]>, runs: number): void {
-  const bytes = set.files * set.size
-  const cpWall = median(costs.cp.map(({ wall }) => wall))
-  const hashRate = measureHashRate()
-  const limit = (median(costs.cp.map(({ cpu }) => cpu)) + bytes / hashRate) / availableParallelism()
-  const rows = Object.entries(costs).map(([name, list]) => {
-    const wall = median(list.map((cost) => cost.wall))
-    // Each run's own ratio: what disturbs one run disturbs all three.
-    const ratios = list.map((cost, index) => cost.wall / (costs.cp[index]?.wall ?? Number.NaN))
-    return [
-      name,
-      spread(list.map((cost) => cost.wall)),
-      spread(ratios),
-      spread(list.map(({ cpu }) => cpu)),
-      name === 'cp' ? '' : (Math.max(...list.map(({ memory }) => memory)) / 2 ** 20).toFixed(0),
-      (set.files / wall).toFixed(0),
-      (bytes / wall / 2 ** 20).toFixed(0),
-    ]
-  })
-  console.log(
-    `\n${set.name}: ${set.files} files of ${set.size} bytes, ${runs} runs, ${availableParallelism()} cores; median (least–greatest)`,
-  )
-  console.log(formatTable([['', 'wall s', '/ cp -r', 'CPU s', 'peak MiB', 'files/s', 'MiB/s'], ...rows]))
-  console.log(
-    `limit: ${limit.toFixed(2)} s, ${(limit / cpWall).toFixed(2)} × cp -r (one core hashes ${(hashRate / 2 ** 20).toFixed(0)} MiB/s)`,
-  )
-  console.log(JSON.stringify({ set: set.name, files: set.files, size: set.size, limit, hashRate, costs }))
+const own = 'arc-backup'
+
+/** Seconds that the cores need at least for what `cp -r` does and one SHA-256 of every byte. */
+function limitOf({ runs }: Series, bytes: number): number {
+  const rate = measureHashRate()
+  const limit = (median(runs.map(({ cpu }) => cpu)) + bytes / rate) / availableParallelism()
+  console.log(`\nlimit: ${limit.toFixed(2)} s (one core hashes ${(rate / 2 ** 20).toFixed(0)} MiB/s)`)
+  return limit
 }
 
 /** Bytes a second of SHA-256 on one core. */

@@ -13,6 +13,7 @@ export const sets: readonly FileSet[] = [
   { name: 'small', files: 20_000, size: 16 << 10 },
   { name: 'medium', files: 2000, size: 1 << 20 },
   { name: 'large', files: 16, size: 256 << 20 },
+  { name: 'million', files: 1_000_000, size: 1024 },
 ]
 
 /** The same for stores that are not on disk, where everything takes longer. */

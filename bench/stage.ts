@@ -5,7 +5,7 @@ import { writeTokens } from './arc-data.js'
 import { Client, type Json } from './client.js'
 import { cpuSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
 import { type ServiceProcess, startServiceProcess } from './service-process.js'
-import { type ProcessCost, runTimed } from './timed-process.js'
+import type { ProcessCost } from './timed-process.js'
 
 const run = promisify(execFile)
 const token = 'a-token-for-benches-of-more-than-32-characters'
@@ -73,17 +73,9 @@ export class Stage {
     return `${this.folder}/arc.db`
   }
 
-  /** `cp -r` of the source into a fresh folder, which is gone afterwards. */
-  async copy(): Promise<Cost> {
-    const target = `${this.folder}/copy`
-    await this.#settle()
-    const cost = await runTimed('bash', ['-c', 'cp -r "$1" "$2"; sync -f "$2"', 'cp', this.source, target])
-    rmSync(target, { recursive: true })
-    return { ...cost, memory: 0, server: 0 }
-  }
-
-  async backUp(): Promise<Cost & { id: string; status: Json }> {
-    const { cost, started, status } = await this.#measure('backup', '', {})
+  /** With nothing taken from an earlier one, unless the request says so. */
+  async backUp(request: Json = { incremental: false }): Promise<Cost & { id: string; status: Json }> {
+    const { cost, started, status } = await this.#measure('backup', '', request)
     return { ...cost, id: String(started.backup_id), status }
   }
 
@@ -120,7 +112,7 @@ export class Stage {
     const { server } = this.#options
     const client = new Client(url, token)
     await client.call('GET', '/status')
-    await this.#settle()
+    await this.settle()
     resetPeakMemory(pid)
     const cpu = (): readonly [ours: number, servers: number] => [cpuSeconds(pid), server ? cpuSeconds(server()) : 0]
     const before = cpu()
@@ -135,7 +127,7 @@ export class Stage {
   }
 
   /** What earlier work left to be written must not be paid by the next. */
-  async #settle(): Promise<void> {
+  async settle(): Promise<void> {
     await run('sync', ['-f', this.folder])
   }
 }

@@ -18,6 +18,7 @@ const table = {
   NOT_FOUND: { status: 404, retry: false },
   METHOD_NOT_ALLOWED: { status: 405, retry: false, hint: 'use a method that the header Allow names' },
   BUSY: { status: 409, retry: false, hint: 'wait until what runs has ended (GET /api/v1/backup/status), or cancel it' },
+  PLAN_CHANGED: { status: 409, retry: false, hint: 'ask for a new plan (dry_run: true), and look at it' },
   TOO_LARGE: { status: 413, retry: false, hint: 'send less: no request needs as much' },
   TOO_MANY_REQUESTS: { status: 429, retry: true, hint: 'wait as long as the header Retry-After says' },
   UNAVAILABLE: { status: 503, retry: true, hint: 'try again in a while' },

@@ -11,6 +11,8 @@ export interface Begun {
 export interface Backups {
   startBackup(request: Body): Promise<Begun>
   startRestore(request: Body): Promise<Begun>
+  /** What a restore would do. */
+  planRestore(request: Body): Promise<Body>
   startVerify(id: string, request: Body): Promise<Begun>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>

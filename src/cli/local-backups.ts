@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { parseBackupId, parseCreate, parseRestore, parseVerify } from '../http/requests.js'
-import { listBody, operationBody, statusBody } from '../http/responses.js'
+import { listBody, operationBody, planBody, statusBody } from '../http/responses.js'
 import { parsePrune, prunePlanBody } from '../http/retention.js'
 import { openCoordinator, openReader, openVerifier } from '../service.js'
 import type { Backups, Body } from './backups.js'
@@ -29,6 +29,8 @@ export function localBackups(config: Config, log: Logger): Backups {
     startBackup: async (request) => (await coordinator()).startBackup(parseCreate(request), caller),
     startRestore: async (request) =>
       (await coordinator()).startRestore(parseRestore({ ...request, confirm: true }), caller),
+    planRestore: async (request) =>
+      planBody(await (await coordinator()).planRestore(parseRestore({ ...request, dry_run: true }))),
     startVerify: async (id, request) => (await verifier()).start(parseVerify(parseBackupId(id), request), caller),
     deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), target),
     startPrune: async (request) => {

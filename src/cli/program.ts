@@ -6,6 +6,7 @@ import { askToProceed } from './ask.js'
 import type { Backups, Begun, Body } from './backups.js'
 import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { localBackups } from './local-backups.js'
+import { describePlan } from './plan.js'
 import { remoteBackups } from './remote-backups.js'
 import { declareRetention, type RetentionOptions } from './retention.js'
 import { serve } from './serve.js'
@@ -38,6 +39,8 @@ interface OperationOptions extends CommonOptions {
   readonly compare?: string
   readonly level?: string
   readonly target?: string
+  readonly plan?: boolean
+  readonly planId?: string
   readonly yes?: boolean
   readonly dryRun?: boolean
 }
@@ -120,6 +123,8 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     )
     .option('--staging <staging>', 'all: prove everything first; file: one by one, where room is short')
     .option('--target <name>', whichTarget)
+    .option('--plan', 'only say what would happen')
+    .option('--plan-id <plan>', 'start only if what this plan said still holds')
     .option('--yes', 'do not ask')
     .action(act((backups, options, id) => restore(backups, options, id, terminal)))
   command('verify', 'look whether a backup is whole, and wait until it is done')
@@ -223,8 +228,6 @@ async function backUp(backups: Backups, options: OperationOptions, terminal: Ter
 
 async function restore(backups: Backups, options: OperationOptions, id: string, terminal: Terminal): Promise<number> {
   await backups.show(id, options.target)
-  const question = `Restore ${id} over the live data?`
-  if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
   const request = {
     backup_id: id,
     ...(options.data === false && { restore_data: false }),
@@ -236,7 +239,15 @@ async function restore(backups: Backups, options: OperationOptions, id: string, 
     ...(options.allOrNothing && { all_or_nothing: true }),
     ...(options.staging && { staging: options.staging }),
     ...(options.compare && { compare: options.compare }),
+    ...(options.planId !== undefined && { plan_id: options.planId }),
   }
+  if (options.plan) {
+    const plan = await backups.planRestore(request)
+    print(terminal, options, plan, describePlan(plan))
+    return exitCodes.done
+  }
+  const question = `Restore ${id} over the live data?`
+  if (!options.yes && !(await askToProceed(question, terminal.stdin, terminal.stderr))) return exitCodes.failed
   return move(() => backups.startRestore(request), backups, options, terminal)
 }
 

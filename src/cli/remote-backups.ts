@@ -1,10 +1,12 @@
-import { type ErrorCode, ServiceError } from '../errors.js'
+import { type ErrorCode, errorCodes, ServiceError } from '../errors.js'
 import { parseBackupId } from '../http/requests.js'
 import type { Backups, Begun, Body } from './backups.js'
 import { followOperation } from './event-stream.js'
 
 /** Longest wait for an answer, in ms: a delete of a large backup is made durable before it is answered. */
 const answerTimeout = 60_000
+/** The same where all files are looked at first. */
+const planTimeout = 15 * 60_000
 
 const codes: Record<number, ErrorCode> = {
   400: 'REQUEST_INVALID',
@@ -30,7 +32,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     throw new ServiceError('REQUEST_INVALID', 'ARC_TOKEN has a character that no token has')
   }
   const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
-  const call = async (method: string, path: string, body?: Body): Promise<Body> => {
+  const call = async (method: string, path: string, body?: Body, timeout = answerTimeout): Promise<Body> => {
     const target = new URL(`api/v1/backup${path}`, base)
     const headers = {
       accept: 'application/json',
@@ -42,7 +44,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
       headers,
       // After a redirect a POST is a GET, whose answer would be taken for its own.
       redirect: 'manual',
-      signal: AbortSignal.timeout(answerTimeout),
+      signal: AbortSignal.timeout(timeout),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
@@ -53,16 +55,18 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     if (answer.ok && parsed) return parsed
     const said = typeof parsed?.error === 'string' ? parsed.error : `HTTP ${answer.status} without a JSON body`
     const detail = typeof parsed?.detail === 'string' ? `: ${parsed.detail}` : ''
-    throw new ServiceError(codes[answer.status] ?? 'INTERNAL', `${target.origin} says: ${said}${detail}`)
+    const code = errorCodes.find((known) => known === parsed?.code) ?? codes[answer.status] ?? 'INTERNAL'
+    throw new ServiceError(code, `${target.origin} says: ${said}${detail}`)
   }
   const start = async (path: string, request: Body): Promise<Begun> => {
-    const answer = await call('POST', path, request)
+    const answer = await call('POST', path, request, request.plan_id === undefined ? answerTimeout : planTimeout)
     const { backup_id: backupId = request.backup_id ?? '', operation_id: operationId = '' } = answer
     return { backupId: String(backupId), operationId: String(operationId) }
   }
   return {
     startBackup: (request) => start('', request),
     startRestore: (request) => start('/restore', { ...request, confirm: true }),
+    planRestore: (request) => call('POST', '/restore', { ...request, dry_run: true }, planTimeout),
     startVerify: (id, request) => start(`/${parseBackupId(id)}/verify`, request),
     deleteBackup: async (id, target) => void (await call('DELETE', pathOf(id, target))),
     startPrune: (request) => start('/prune', request),

@@ -87,7 +87,7 @@ function keptLines(kept: readonly Body[]): string[] {
 }
 
 /** Names of files are others' work: none may move the cursor, or look like a line of ours. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 

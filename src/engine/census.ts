@@ -1,4 +1,5 @@
 import type { Manifest } from '../format/manifest.js'
+import { PartitionPrints } from './partition-prints.js'
 import type { Report, Tally } from './report.js'
 
 /** Adds up what the threads report. Grows with the number of measurements, never with that of files. */
@@ -8,6 +9,9 @@ export class Census {
   /** Files taken from an earlier backup so far, and their bytes. */
   reusedFiles = 0
   reusedBytes = 0
+  /** What the backup holds of each partition, as long as nothing is taken out of it; and the state files of Arc's compaction. */
+  readonly prints = new PartitionPrints()
+  readonly states = new Set<string>()
   readonly #tallies = new Map<string, Tally>()
   #anchors = 0
   #anchorBytes = 0
@@ -15,6 +19,8 @@ export class Census {
 
   add(report: Report): void {
     this.entries += report.entries
+    this.prints.merge(report.prints)
+    for (const path of report.states) this.states.add(path)
     this.reusedFiles += report.reusedFiles
     this.reusedBytes += report.reusedBytes
     this.#anchors += report.anchors

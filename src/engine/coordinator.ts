@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,10 +27,12 @@ import type {
 } from './operation.js'
 import { isPinned, removePin, writePin } from './pins.js'
 import { PlaceLocks } from './place-locks.js'
-import { newOperationId, planAgain, planBackup, planRestore } from './plan.js'
+import { newOperationId, planAgain, planBackup } from './plan.js'
+import { Planner, refuseUnknown } from './planner.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
 import { type PrunePlan, planPrune, runPrune } from './prune.js'
+import type { RestorePlan } from './restore-plan.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
 import { stateFailure } from './state-failure.js'
@@ -44,6 +47,8 @@ import { localZone } from './zone.js'
 const statusGrace = 15 * 60 * 1000
 /** How long a caller waits for a backup's files to be removed (ms): Arc's own limit. */
 const deletePatience = 30_000
+/** How often what was interrupted tries to get in where somebody else writes, in ms. */
+const busyPause = 2000
 
 export interface CoordinatorOptions {
   readonly settings: EngineSettings
@@ -75,6 +80,7 @@ export class Coordinator {
   readonly #around: Surroundings
   readonly #verdicts: Verdicts
   readonly #verifier: Verifier
+  readonly #planner: Planner
   readonly #slots = new Slots()
   readonly #meters: StoreMeters
   readonly #ends = new Set<(status: OperationStatus) => void>()
@@ -87,6 +93,8 @@ export class Coordinator {
     this.#options = options
     this.#lock = lock
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
+    // What a process that was killed had planned: nobody else plans here.
+    rmSync(`${options.settings.statePath}/plans`, { recursive: true, force: true })
     this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
@@ -99,6 +107,7 @@ export class Coordinator {
     const verdicts = new Verdicts(settings.statePath)
     this.#verdicts = verdicts
     this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
+    this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
 
@@ -132,18 +141,14 @@ export class Coordinator {
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
 
-  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`. */
+  /** Starts a restore. @throws BUSY, NOT_FOUND, MANIFEST_INVALID, REQUEST_INVALID with `detail.unknownDatabases`, PLAN_CHANGED */
   async startRestore(request: RestoreRequest, caller: Caller): Promise<Started> {
-    return this.#take('restore', async () => {
-      const { target, manifest } = await this.#targets.find(request.backupId, request.target)
-      if (request.databases) {
-        refuseUnknown(
-          request.databases,
-          manifest.databases.map(({ name }) => name),
-        )
-      }
-      return planRestore(target, request, caller)
-    })
+    return this.#take('restore', () => this.#planner.prepare(request, caller))
+  }
+
+  /** What a restore would do; `isWanted` is false once nobody waits for it. @throws as `startRestore` */
+  async planRestore(request: RestoreRequest, isWanted: () => boolean = () => true): Promise<RestorePlan> {
+    return this.#planner.plan(request, isWanted)
   }
 
   /**
@@ -334,7 +339,7 @@ export class Coordinator {
   async close(): Promise<void> {
     this.#slots.close()
     this.stop('INTERRUPTED')
-    await Promise.all([this.idle(), this.#verifier.close()])
+    await Promise.all([this.#planner.close(), this.idle(), this.#verifier.close()])
     await this.#pool.close()
     await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()
@@ -349,17 +354,32 @@ export class Coordinator {
   async recover(): Promise<void> {
     for (const { status, switching } of this.#journal.interrupted()) {
       if (status.operation === 'restore' && !switching) continue
+      const clean = this.#options.settings.onInterrupt === 'clean' && !switching
+      await this.#takeUp(status.operationId, clean)
       if (this.#slots.closed) return
-      try {
-        const clean = this.#options.settings.onInterrupt === 'clean' && !switching
-        await (clean ? this.discard(status.operationId) : this.resume(status.operationId))
-        await this.idle()
-      } catch (error) {
-        this.#options.log.error({ operation_id: status.operationId, err: error }, 'cannot take up what was interrupted')
-      }
     }
     // Somebody was faster: the next start sweeps too.
     if (!this.#slots.taken) await this.sweep(false)
+  }
+
+  /** As soon as nobody else writes where it is to write; unless somebody was faster. */
+  async #takeUp(id: string, clean: boolean): Promise<void> {
+    const { log } = this.#options
+    for (let told = false; !this.#slots.closed; await sleep(busyPause, undefined, { ref: false })) {
+      try {
+        if (!this.#journal.operation(id)?.resumable) return
+        await (clean ? this.discard(id) : this.resume(id))
+        await this.idle()
+        return
+      } catch (error) {
+        if (!isServiceError(error, 'BUSY')) {
+          log.error({ operation_id: id, err: error }, 'cannot take up what was interrupted')
+          return
+        }
+        if (!told) log.warn({ operation_id: id, err: error }, 'what was interrupted waits for who writes there now')
+        told = true
+      }
+    }
   }
 
   /** Goes on with an interrupted operation. @throws NOT_FOUND, BUSY, REQUEST_INVALID where it can't be resumed */
@@ -455,10 +475,4 @@ export function storesOf({ settings, storage, targets }: CoordinatorOptions): Re
   const state: StoreConfig = { kind: 'local', root: settings.statePath }
   const places = targets.map(({ name, store }) => [targetStoreName(name), store] as const)
   return { [storeNames.storage]: storage, [storeNames.state]: state, ...Object.fromEntries(places) }
-}
-
-function refuseUnknown(wanted: readonly string[], known: readonly string[]): void {
-  const unknownDatabases = wanted.filter((name) => !known.includes(name))
-  if (unknownDatabases.length === 0) return
-  throw new ServiceError('REQUEST_INVALID', `unknown databases: ${unknownDatabases.join(', ')}`, { unknownDatabases })
 }

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { fromFailure } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
-import { type Batch, type BatchFile, pack, packBatches, unpack } from './batch.js'
+import { type Batch, type BatchFile, fileStates, pack, packBatches, unpack } from './batch.js'
 import type { Census } from './census.js'
 import { runLanes } from './lanes.js'
 import { Progress } from './progress.js'
@@ -100,8 +100,9 @@ export class Earlier {
       reporter.add(path, moved)
       bytes += moved.size
     }
-    const report = reporter.end()
-    this.#run.inventory.addDone(pack(done.map(([file]) => file)), report)
+    const batch = pack(done.map(([file]) => file))
+    const report = reporter.end(batch, new Uint8Array(done.length).fill(fileStates.done))
+    this.#run.inventory.addDone(batch, report)
     this.#census.add(report)
     this.#run.progress.add('files', done.length)
     this.#run.progress.add('bytes', bytes)

@@ -52,6 +52,8 @@ export interface Plan {
   readonly request: BackupRequest | RestoreRequest | VerifyRequest | PruneRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
+  /** Folder of the state that its own folder is made in. */
+  readonly folder?: 'operations' | 'plans'
   /** @throws LOCK_LOST */
   readonly confirmLocks?: () => Promise<void>
   /** Gives back what was taken for it, before anybody learns that it ended. Never rejects. */
@@ -100,10 +102,10 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
 
 export async function openRun(
   { settings, storage, pool, journal, verdicts, log }: Surroundings,
-  { id, kind, backupId, target, request, confirmLocks = async () => {} }: Plan,
+  { id, kind, backupId, target, request, folder = 'operations', confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
-  const scratchFolder = `operations/${id}`
+  const scratchFolder = `${folder}/${id}`
   const scratch = new LocalStore(`${settings.statePath}/${scratchFolder}`)
   await mkdir(scratch.url, { recursive: true, mode: 0o700 })
   // A switch goes on with the list that it has; a backup makes a new one.
@@ -173,16 +175,25 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     clearInterval(saving)
   }
   const stays = outcome === 'interrupted' && staysInterrupted(run)
-  await closeRun(run, !stays && clean && !tracker.leftBehind)
+  const record = (): boolean => {
+    try {
+      const status = tracker.preview(outcome, failure)
+      if (stays) journal.interrupt(status, tracker.spentMs)
+      else journal.end(status)
+      return true
+    } catch (error) {
+      log.error({ err: error }, 'the end of the operation could not be put on record')
+      return false
+    }
+  }
+  // Before its folder goes: a switch that was killed after that could not be finished any more.
+  const recorded = record()
+  await closeRun(run, !stays && clean && !tracker.leftBehind && (recorded || !tracker.begun))
+  // On a full disk there is room now.
+  if (!recorded) record()
   await release?.()
   tracker.end(outcome, failure)
   const status = tracker.snapshot()
-  try {
-    if (stays) journal.interrupt(status, tracker.spentMs)
-    else journal.end(status)
-  } catch (error) {
-    log.error({ err: error }, 'the end of the operation could not be put on record')
-  }
   for (const warning of status.warnings) log.warn(warning)
   log.info(
     {

@@ -20,7 +20,7 @@ export async function isInPlace(
   const found = await statOf(live, file.path)
   if (found?.size !== file.size) return false
   if (found.etag !== undefined || how === 'stat') {
-    const same = found.etag === undefined ? found.mtimeNs === file.mtimeNs : found.etag === file.etag
+    const same = looksTheSame(found, file)
     if (same) counted.addBytes(file.size)
     return same
   }
@@ -33,6 +33,18 @@ export async function isInPlace(
       return false
     throw error
   }
+}
+
+/** The same by what a listing tells: version tag where the store has them, else size and modification time. */
+export function looksTheSame(found: Pick<StoredFile, 'size' | 'mtimeNs' | 'etag'>, file: BatchFile): boolean {
+  if (found.size !== file.size) return false
+  return found.etag === undefined ? isSameTime(found.mtimeNs, file.mtimeNs) : found.etag === file.etag
+}
+
+/** Node sets times to the microsecond, and rounds: what a restore wrote a moment ago is less than two away from what is on record. */
+function isSameTime(a: bigint, b: bigint): boolean {
+  const apart = a > b ? a - b : b - a
+  return apart < 2000n
 }
 
 /** Before a restore ends: is what it had left alone still there? @throws SOURCE_CHANGED */

@@ -4,9 +4,10 @@ import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
 import { type Batch, type BatchFile, packBatches } from './batch.js'
 import type { Listing } from './chunks.js'
+import { PartitionPrints } from './partition-prints.js'
 import { type Run, storeNames } from './run.js'
 import { allocated, checkSpace } from './space.js'
-import { isLeftOut, walk } from './walk.js'
+import { isLeftOut, type ListTask, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
 const filesPerSpaceCheck = 4096
@@ -62,8 +63,43 @@ export async function walkSource(
   found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
   if (run.storage.listLevel && databases === undefined) for await (const _ of run.storage.list('', { depth: 1 })) break
-  const folders = databases === undefined ? [''] : [...databases, '_schema', '_compaction_state']
-  await walkFolders(run, folders, databases, namesOnly, found)
+  await walkFolders(run, foldersOf(databases), databases, namesOnly, found)
+}
+
+/** What is in the partitions of the same files; on a file system the threads make that of what they list. */
+export async function printSource(run: Run, databases: readonly string[] | undefined): Promise<PartitionPrints> {
+  const all = new PartitionPrints()
+  if (!run.storage.listLevel) {
+    await walkSource(run, databases, false, (batch) => {
+      run.progress.check()
+      all.add(batch)
+    })
+    return all
+  }
+  await walk(
+    run.pool,
+    { ...walkOf(run, foldersOf(databases), databases), printed: true },
+    {
+      prints: (rows) => {
+        run.progress.check()
+        all.merge(rows)
+      },
+    },
+  )
+  return all
+}
+
+function foldersOf(databases: readonly string[] | undefined): string[] {
+  return databases === undefined ? [''] : [...databases, '_schema', '_compaction_state']
+}
+
+function walkOf(
+  run: Run,
+  folders: readonly string[],
+  databases: readonly string[] | undefined,
+): Omit<ListTask, 'kind'> {
+  const excluded = [...excludedInside(run.settings)]
+  return { store: storeNames.storage, excluded, namesOnly: false, folders, ...(databases && { databases }) }
 }
 
 /** The same below some folders of the storage; one that is not there has no files. */
@@ -75,9 +111,7 @@ export async function walkFolders(
   found: (batch: Batch) => Promise<void> | void,
 ): Promise<void> {
   if (!run.storage.listLevel) return walkObjects(run, folders, databases, namesOnly, found)
-  const excluded = [...excludedInside(run.settings)]
-  const task = { store: storeNames.storage, excluded, namesOnly, folders }
-  await walk(run.pool, databases === undefined ? task : { ...task, databases }, found)
+  await walk(run.pool, { ...walkOf(run, folders, databases), namesOnly }, { batch: found })
 }
 
 /**

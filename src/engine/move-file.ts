@@ -22,7 +22,10 @@ export interface Ways {
   readonly size: number
 }
 
-export type MoveOptions = CopyOptions & { readonly onUpload?: (upload: Upload) => void }
+export type MoveOptions = CopyOptions & {
+  readonly onUpload?: (upload: Upload) => void
+  readonly beforeUpload?: (path: string) => void
+}
 
 /**
  * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step

@@ -31,6 +31,10 @@ export interface RestoreRequest {
   readonly staging: 'all' | 'file'
   /** How live files are compared with what is on record: those that are the same are left alone. Absent: by every byte. */
   readonly compare?: 'hash' | 'stat'
+  /** Only tell what would happen. */
+  readonly dryRun?: true
+  /** Start only if what this plan said still holds. */
+  readonly planId?: string
 }
 
 /** How closely a backup is looked at: names and sizes; every byte; every byte and what the files are. */

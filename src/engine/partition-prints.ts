@@ -7,6 +7,9 @@ interface Print {
   other: number
 }
 
+/** A partition and its numbers, as they cross a thread's boundary. */
+export type PrintRow = readonly [partition: string, files: number, sum: number, other: number]
+
 /**
  * What is in each day partition, as three numbers: two lists with the same numbers hold the same versions of the same files, in whatever order. So
  * two listings of any length are compared in memory that grows with the number of partitions only.
@@ -27,6 +30,22 @@ export class PartitionPrints {
       print.sum = (print.sum + one) >>> 0
       print.other = (print.other + two) >>> 0
     })
+  }
+
+  rows(): PrintRow[] {
+    return [...this.#prints].map(([partition, { files, sum, other }]) => [partition, files, sum, other])
+  }
+
+  /** Adds what another one has, of other files. */
+  merge(rows: readonly PrintRow[]): void {
+    for (const [partition, files, sum, other] of rows) {
+      const print = this.#prints.get(partition)
+      if (print) {
+        print.files += files
+        print.sum = (print.sum + sum) >>> 0
+        print.other = (print.other + other) >>> 0
+      } else this.#prints.set(partition, { files, sum, other })
+    }
   }
 
   /** Partitions that are not the same in both. */

@@ -2,6 +2,10 @@ import { classify, databaseOf, measurementOf } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import { SidecarWriter } from '../format/sidecar.js'
 import type { Copied } from '../stores/store.js'
+import { type Batch, fileStates, pathsOf } from './batch.js'
+import { PartitionPrints, type PrintRow } from './partition-prints.js'
+
+const statesFolder = '_compaction_state/'
 
 /** Files and bytes of one measurement. */
 export interface Tally {
@@ -21,6 +25,9 @@ export interface Report {
   /** Files that an earlier backup had, and their bytes. */
   readonly reusedFiles: number
   readonly reusedBytes: number
+  /** What is in the partitions, of the versions that were listed; and the state files of Arc's compaction. */
+  readonly prints: readonly PrintRow[]
+  readonly states: readonly string[]
   /** Lines for the sidecar's list of data files, and of the others; as `SidecarWriter` makes them, from the first one on. */
   readonly files: string
   readonly others: string
@@ -36,7 +43,19 @@ export interface Moved extends Copied {
 
 export interface Reporter {
   add(path: string, moved: Moved): void
-  end(): Report
+  /** @param batch what was to be copied; `done` has a 1 for each file that was */
+  end(batch?: Batch, done?: Uint8Array): Report
+}
+
+function heldOf(batch?: Batch, done?: Uint8Array): Pick<Report, 'prints' | 'states'> {
+  if (!batch) return { prints: [], states: [] }
+  const prints = new PartitionPrints()
+  const isDone = (index: number): boolean => done?.[index] === fileStates.done
+  prints.add(batch, isDone)
+  const states = batch.paths.includes(statesFolder)
+    ? pathsOf(batch).filter((path, index) => path.startsWith(statesFolder) && isDone(index))
+    : []
+  return { prints: prints.rows(), states }
 }
 
 export function reportOn(): Reporter {
@@ -58,7 +77,7 @@ export function reportOn(): Reporter {
         ...(reused && { hashed_at: reused.hashedAt, ...(reused.proof && { proof: reused.proof }) }),
       }
       if (classify(path) !== 'parquet') {
-        if (path.startsWith('_compaction_state/')) compactionStates += 1
+        if (path.startsWith(statesFolder)) compactionStates += 1
         if (path.startsWith('_schema/') && path.endsWith('.parquet')) {
           anchors += 1
           anchorBytes += size
@@ -82,7 +101,8 @@ export function reportOn(): Reporter {
       tally.bytes += size
       tallies.set(key, tally)
     },
-    end: () => ({
+    end: (batch, done) => ({
+      ...heldOf(batch, done),
       tallies: [...tallies.values()],
       anchors,
       anchorBytes,

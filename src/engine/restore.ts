@@ -12,7 +12,7 @@ import { installConfiguration, installDatabases, type StagedPart, stageParts } f
 import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkRoom, checkRoomForParts, type Owner } from './precheck.js'
+import { checkOwner, checkRoom, checkRoomForParts, type Owner, stagingOf } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import type { Part } from './selection.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
@@ -96,11 +96,6 @@ async function finishSwitch(run: Run, request: RestoreRequest): Promise<'complet
     run.progress.add('bytes', record.totalBytes)
   }
   return switchIn(run, request, record)
-}
-
-/** Object stores have no rename: there each file is put in its place as a whole, once its hash is known to be right. */
-function stagingOf(run: Run, request: RestoreRequest): RestoreRequest['staging'] {
-  return run.storage.rename ? request.staging : 'file'
 }
 
 /** Reads and hashes every file of the backup. @throws INTEGRITY where one is missing or damaged */

@@ -1,5 +1,5 @@
 import { retry } from '../stores/retry.js'
-import type { Recorded, Store, Upload } from '../stores/store.js'
+import type { Recorded, Store, WriteOptions } from '../stores/store.js'
 import type { BatchFile } from './batch.js'
 import type { Moved } from './report.js'
 import { entriesIn } from './sidecar-lines.js'
@@ -65,10 +65,10 @@ export async function reuseFile(
   known: Known,
   to: Store,
   target: string,
-  { onUpload, check }: { onUpload: (upload: Upload) => void; check: () => void },
+  { check, ...noting }: Pick<WriteOptions, 'onUpload' | 'beforeUpload'> & { check: () => void },
 ): Promise<Moved | undefined> {
   const duplicate = (): Promise<Awaited<ReturnType<NonNullable<Store['duplicate']>>>> | undefined =>
-    to.duplicate?.(known.path, target, known, { onUpload })
+    to.duplicate?.(known.path, target, known, noting)
   const made = await (to.patience
     ? retry(async () => duplicate(), { timeoutMs: to.patience.retryTimeoutMs, check })
     : duplicate())

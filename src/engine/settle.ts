@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ServiceError } from '../errors.js'
 import { dataPartitionOf } from '../format/data-path.js'
-import { type BatchFile, etagsOf, packBatches, pathsOf } from './batch.js'
+import { type BatchFile, etagsOf, packBatches } from './batch.js'
 import type { Census } from './census.js'
 import { CompactionJobs } from './compaction-jobs.js'
 import type { Failed, StoredBatch } from './inventory.js'
-import { checkSource, walkFolders, walkSource } from './list-source.js'
-import { eachInPartition, PartitionPrints } from './partition-prints.js'
+import { checkSource, printSource, walkFolders } from './list-source.js'
+import { eachInPartition } from './partition-prints.js'
 import { Relisting } from './relisting.js'
 import type { Run } from './run.js'
 import { sampleSize } from './tracker.js'
@@ -34,8 +34,8 @@ export async function settlePartitions(
   copy: (after: number) => Promise<void>,
 ): Promise<void> {
   run.tracker.enter('settling')
-  const { prints, states } = await readHeld(run)
-  const jobs = new CompactionJobs(states)
+  const { prints } = census
+  const jobs = new CompactionJobs(new Set(census.states))
   const takeStates = async (): Promise<void> => {
     const after = run.inventory.lastBatch()
     await jobs.look(run, databases)
@@ -59,31 +59,6 @@ export async function settlePartitions(
     await takeStates()
   }
   note(await jobs.dropConsumed(run, census))
-}
-
-/** What the backup holds by now, and the state files among it. */
-async function readHeld(run: Run): Promise<{ prints: PartitionPrints; states: Set<string> }> {
-  const [prints, states] = [new PartitionPrints(), new Set<string>()]
-  for (const batch of run.inventory.batches()) {
-    run.progress.check()
-    prints.add(batch, (index) => batch.done[index] === 1)
-    if (batch.paths.includes('_compaction_state/')) {
-      for (const [index, path] of pathsOf(batch).entries()) {
-        if (path.startsWith('_compaction_state/') && batch.done[index] === 1) states.add(path)
-      }
-    }
-    await nextTurn()
-  }
-  return { prints, states }
-}
-
-async function printSource(run: Run, databases: readonly string[] | undefined): Promise<PartitionPrints> {
-  const prints = new PartitionPrints()
-  await walkSource(run, databases, false, (batch) => {
-    run.progress.check()
-    prints.add(batch)
-  })
-  return prints
 }
 
 /**

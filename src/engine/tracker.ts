@@ -92,6 +92,14 @@ export class Tracker {
     this.#end = { at: now(), outcome, failure }
   }
 
+  /** The status as it will be once it has ended so: for the record, which is made before anybody learns of it. */
+  preview(outcome: Outcome, failure: Failure | null): OperationStatus {
+    this.#end = { at: now(), outcome, failure }
+    const status = this.snapshot()
+    this.#end = null
+    return { ...status, phase: 'done' }
+  }
+
   snapshot(): OperationStatus {
     const [end, bytes] = [this.#end, this.#progress.read('bytes')]
     const rate = end ? perSecond(bytes, this.spentMs) : this.#rate(bytes)

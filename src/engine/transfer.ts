@@ -151,11 +151,12 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     // Appending a short line is atomic: the threads share the file.
     if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
   }
+  const beforeUpload = (path: string): void => onUpload({ path, uploadId: '' })
   const known = task.reuse && readKnown(task.reuse)
   const reuse = async (file: BatchFile, target: string): Promise<Moved | undefined> => {
     const before = known?.get(file.path)
     if (!before || !isUnchanged(file, before)) return undefined
-    return reuseFile(before, to, target, { onUpload, check: () => progress.check() })
+    return reuseFile(before, to, target, { onUpload, beforeUpload, check: () => progress.check() })
   }
   const outcome = await each(unpack(task.batch), task.transfers ?? 1, async (file) => {
     progress.check()
@@ -166,7 +167,8 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
       counted.addUnchanged()
       return fileStates.leftAlone
     }
-    const move = () => moveFile(ways, optionsFor(task, file, onUpload), { live: task.live, progress, counted })
+    const move = () =>
+      moveFile(ways, { ...optionsFor(task, file), onUpload, beforeUpload }, { live: task.live, progress, counted })
     const reused = await reuse(file, ways.target)
     const moved =
       reused ?? (task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, move) : await move())
@@ -177,7 +179,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return fileStates.done
   })
   counted.flush()
-  return { ...outcome, report: report?.end() ?? null, last }
+  return { ...outcome, report: report?.end(task.batch, outcome.done) ?? null, last }
 }
 
 /** A file that can't be shown leaves nothing hidden. */
@@ -295,9 +297,8 @@ async function each(
   }
 }
 
-function optionsFor(task: CopyTask, file: BatchFile, onUpload: (upload: Upload) => void): MoveOptions {
+function optionsFor(task: CopyTask, file: BatchFile): MoveOptions {
   return {
-    onUpload,
     ...(task.recorded && { size: file.size }),
     // Arc's own lists of files have no times.
     ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Store, Upload } from '../stores/store.js'
+import { storeNames } from './run.js'
 
-/** An upload in parts as a thread wrote it down before its first part moved: a line of JSON each. */
+/** An upload in parts as a thread wrote it down, a line of JSON each: without its id before it begins, and with it before its first part moves. */
 export interface RecordedUpload extends Upload {
   /** Name of the store in the pool. */
   readonly store: string
@@ -19,5 +20,17 @@ export function readUploads(file: string): RecordedUpload[] {
  * answer or its thread was gone. One that was completed or removed already does no harm.
  */
 export async function abortUploads(file: string, storeOf: (name: string) => Store): Promise<void> {
-  for (const { store, path, uploadId } of readUploads(file)) await storeOf(store).abortUpload?.({ path, uploadId })
+  const unknown = new Map<string, RecordedUpload>()
+  for (const upload of readUploads(file)) {
+    const { store, path, uploadId } = upload
+    if (uploadId === '') unknown.set(`${store}/${path}`, upload)
+    else {
+      unknown.delete(`${store}/${path}`)
+      await storeOf(store).abortUpload?.({ path, uploadId })
+    }
+  }
+  for (const { store, path, uploadId } of unknown.values()) {
+    // In a live bucket it may be Arc's own; below a backup of ours there is nobody else.
+    if (store !== storeNames.storage) await storeOf(store).abortUpload?.({ path, uploadId })
+  }
 }

@@ -3,6 +3,7 @@ import { classify, databaseOf, isExcludedFolder } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
 import { type Batch, type BatchFile, packBatches } from './batch.js'
 import { runLanes } from './lanes.js'
+import { PartitionPrints, type PrintRow } from './partition-prints.js'
 import type { Pool } from './pool.js'
 
 /** Folders that one task lists: of Arc's hourly ones that is some hundred files. */
@@ -18,6 +19,8 @@ export interface ListTask {
   readonly namesOnly: boolean
   /** Only files of these databases. */
   readonly databases?: readonly string[]
+  /** Answer what is in the partitions, not the files. */
+  readonly printed?: true
 }
 
 /** What such a task found. */
@@ -25,6 +28,8 @@ export interface ListedLevel {
   /** Files that a backup holds. */
   readonly batches: readonly Batch[]
   readonly folders: readonly string[]
+  /** What is in the partitions, where that was asked for: then there are no batches. */
+  readonly prints: readonly PrintRow[]
 }
 
 /** A failure as a value: its class and code would be lost at the thread boundary. */
@@ -43,7 +48,11 @@ export async function listLevel(task: ListTask, store: Store): Promise<ListedLev
     if (entry.folder) folders.push(entry.path)
     else if (classify(entry.path) !== 'excluded' && isInScope(entry.path)) files.push(entry)
   }
-  return { batches: packBatches(files), folders }
+  const batches = packBatches(files)
+  if (!task.printed) return { batches, folders, prints: [] }
+  const prints = new PartitionPrints()
+  for (const batch of batches) prints.add(batch)
+  return { batches: [], folders, prints: prints.rows() }
 }
 
 /** Is this path (a folder's ends in a slash) one that no backup holds? */
@@ -52,15 +61,18 @@ export function isLeftOut(path: string, excluded: ReadonlySet<string>): boolean 
   return excluded.size > 0 && excluded.has(path)
 }
 
+/** Who hears what is found. */
+export interface Found {
+  readonly batch?: (batch: Batch) => Promise<void> | void
+  /** Where what is in the partitions is asked for. */
+  readonly prints?: (rows: readonly PrintRow[]) => void
+}
+
 /**
  * Walks down from some folders in the threads, several levels at once, and hands on what it finds. The main thread only keeps the folders still to be
  * listed: listing there cost as much as all its other work for a backup of small files.
  */
-export async function walk(
-  pool: Pool,
-  task: Omit<ListTask, 'kind'>,
-  found: (batch: Batch) => Promise<void> | void,
-): Promise<void> {
+export async function walk(pool: Pool, task: Omit<ListTask, 'kind'>, { batch: found, prints }: Found): Promise<void> {
   const waiting = [...task.folders]
   let running = 0
   let wake = (): void => {}
@@ -81,7 +93,8 @@ export async function walk(
     try {
       const level = await pool.list({ ...task, kind: 'list', folders })
       waiting.push(...level.folders)
-      for (const batch of level.batches) await found(batch)
+      for (const batch of level.batches) await found?.(batch)
+      prints?.(level.prints)
     } finally {
       running -= 1
       wake()

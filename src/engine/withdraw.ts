@@ -45,6 +45,8 @@ function negative(files: readonly CutEntry[], others: readonly CutEntry[]): Repo
   const reusedBytes = reused.reduce((sum, { size_bytes }) => sum - size_bytes, 0)
   return {
     tallies,
+    prints: [],
+    states: [],
     entries,
     reusedFiles: -reused.length,
     reusedBytes,

@@ -93,6 +93,7 @@ const statusFields = {
     .optional(),
   missing_files: count('a restore or a verify: files that the backup should have').optional(),
   missing_sample: gaps('that are missing').optional(),
+  unchanged_files: count('a restore: of the processed files, those that were in their place already').optional(),
   kept_files: count('a restore: live Parquet files that the backup lacks, left in place').optional(),
   kept_partitions: z
     .array(z.string())
@@ -141,6 +142,8 @@ const request = z
     mode: z.enum(['merge', 'replace']).optional(),
     allOrNothing: z.boolean().optional(),
     staging: z.enum(['all', 'file']).optional(),
+    compare: z.enum(['hash', 'stat']).optional(),
+    planId: z.string().optional(),
     level: z.enum(['quick', 'full', 'deep']).optional(),
     policy: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
   })
@@ -257,6 +260,58 @@ export const restoreStarted = z.strictObject({
   databases: databaseNames.optional(),
   mode: z.enum(['merge', 'replace']),
 })
+const tally = z
+  .strictObject({ files: count('files'), bytes: bytes('their size') })
+  .meta({ id: 'Tally', description: 'Files and their bytes.' })
+const partPlan = z
+  .strictObject({
+    name: text('what it is', 'arc'),
+    path: text('the live file').nullable().meta({ description: 'the live file; null where none is loaded' }),
+    action: z
+      .enum(['replace', 'create', 'keep'])
+      .meta({ description: 'replace keeps the old state as .before-restore; keep leaves the file as it is' }),
+    why: z.enum(['not asked for', 'not in the backup']).meta({ description: 'why it is kept' }).optional(),
+    bytes: bytes('size in the backup')
+      .nullable()
+      .meta({ description: 'size in the backup; null where it is not on record' }),
+  })
+  .meta({ id: 'PartPlan', description: 'What a restore would do to a SQLite file or to the configuration.' })
+
+export const restorePlan = z
+  .strictObject({
+    dry_run: z.literal(true).meta({ description: 'nothing was changed' }),
+    plan_id: text('for the restore that is to start only if this still holds'),
+    backup_id: backupId,
+    target: targetName,
+    mode: z.enum(['merge', 'replace']),
+    verified: z.boolean().meta({ description: 'is a SHA-256 on record for every file' }),
+    files: z.strictObject({ new: tally, changed: tally, unchanged: tally, kept: tally, moved_aside: tally }).meta({
+      description:
+        'new, changed and unchanged: of the backup, compared by size and modification time, or by version tag; kept and moved_aside: live Parquet files that the backup lacks',
+    }),
+    mixed_partitions: z
+      .strictObject({
+        count: count('how many'),
+        sample: z.array(z.string()).max(32).meta({ description: 'at most 32 of them' }),
+      })
+      .meta({ description: 'day partitions that would hold compacted files beside raw ones; at most 32 named' }),
+    missing_files: count('files that the backup should have and lacks: the restore would end as failed'),
+    space: z
+      .strictObject({
+        needed_bytes: bytes('needed for files at the storage'),
+        needed_files: count('files to be written'),
+        free_bytes: bytes('free there')
+          .nullable()
+          .meta({ description: 'bytes free there; null where there is no limit' }),
+        free_files: count('inodes').nullable().meta({ description: 'inodes free there; null where there is no limit' }),
+        sufficient: z.boolean().meta({ description: 'is there room, also for databases and configuration' }),
+      })
+      .meta({ description: 'room that must be free before the first file is written' }),
+    databases: z.array(partPlan),
+    configuration: partPlan,
+    warnings: z.array(z.string()).meta({ description: 'what an operator should know before' }),
+  })
+  .meta({ id: 'RestorePlan', description: 'What a restore would do. Nothing was changed.' })
 export const verifyStarted = z.strictObject({ ...begun, level: z.enum(['quick', 'full', 'deep']) })
 export const resumed = z.strictObject(begun)
 export const discarded = z.strictObject({ message: z.string(), operation_id: operationId })
@@ -307,6 +362,7 @@ export const error = z
     success: z.literal(false).meta({ description: 'only where the token is the reason' }).optional(),
     detail: text('more about it').optional(),
     unknown_databases: z.array(z.string()).meta({ description: 'names in the request that are not known' }).optional(),
+    changed: z.array(z.string()).meta({ description: 'only of PLAN_CHANGED: what is not as the plan said' }).optional(),
     held_by: z
       .strictObject({ host: z.string(), operation: z.string(), since: time('since when') })
       .meta({ description: 'who else writes there, where it is another process or host' })

@@ -8,6 +8,7 @@ import type { Feed } from './feed.js'
 import { headers } from './headers.js'
 import type { Metrics } from './metrics.js'
 import type { Operations } from './operations.js'
+import { page } from './page.js'
 import { createRouter, refuseUnrouted } from './routes.js'
 import type { State } from './state.js'
 
@@ -27,6 +28,7 @@ export function createApp({ operations, feed, metrics, authenticator, log }: App
   app.on('error', (error: unknown) => log.debug({ code: systemCode(error) ?? 'unknown' }, 'connection failed'))
   const router = createRouter(operations, feed, metrics)
   app.use(headers(log))
+  app.use(page())
   app.use(boundary)
   app.use(access(authenticator, operations))
   app.use(router.routes())

@@ -60,6 +60,7 @@ function arcsBody(failure: ServiceError): Record<string, unknown> {
   return {
     error: message,
     ...(typeof detail.explanation === 'string' && { detail: detail.explanation }),
+    ...(Array.isArray(detail.changed) && { changed: detail.changed }),
     ...(Array.isArray(detail.unknownDatabases) && { unknown_databases: detail.unknownDatabases }),
   }
 }

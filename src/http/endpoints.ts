@@ -77,6 +77,33 @@ const status = {
   warnings: [],
 }
 const operation = { ...status, resumable: false, requested_by: 'nightly', request: { includeMetadata: true } }
+const restorePlan = {
+  dry_run: true,
+  plan_id: '52a1c3e4d5f60718.9d0f5b2a1c3e4d5f.i.1420.0.0.i.1400.1.2s.0.0.1.0.rk',
+  backup_id: backupId,
+  target: 'local',
+  mode: 'merge',
+  verified: true,
+  files: {
+    new: { files: 18, bytes: 47_808 },
+    changed: { files: 0, bytes: 0 },
+    unchanged: { files: 18, bytes: 46_656 },
+    kept: { files: 1, bytes: 100 },
+    moved_aside: { files: 0, bytes: 0 },
+  },
+  mixed_partitions: { count: 1, sample: ['metrics/cpu/2026/01/01'] },
+  missing_files: 0,
+  space: {
+    needed_bytes: 147_456,
+    needed_files: 36,
+    free_bytes: 69_793_218_560,
+    free_files: 16_000_000,
+    sufficient: true,
+  },
+  databases: [{ name: 'arc', path: '/var/lib/arc/arc.db', action: 'replace', bytes: 135_168 }],
+  configuration: { name: 'arc.toml', path: '/etc/arc/arc.toml', action: 'keep', why: 'not asked for', bytes: 2048 },
+  warnings: [],
+}
 const cancelling = {
   202: {
     description: 'It was asked to end.',
@@ -247,17 +274,22 @@ export const endpoints: readonly Endpoint[] = [
     method: 'post',
     path: `${group}/restore`,
     name: 'restoreBackup',
-    summary: 'Start a restore',
+    summary: 'Start a restore, or look what it would do',
     query: 'target',
     body: restoreSchema,
     answers: {
+      200: {
+        description: 'With `dry_run`: what a restore would do.',
+        schema: answers.restorePlan,
+        example: restorePlan,
+      },
       202: {
         description: 'The restore goes on; its state is at `/api/v1/backup/status`.',
         schema: answers.restoreStarted,
         example: { ...begun, message: 'Restore started', mode: 'merge' },
       },
     },
-    errors: ['NOT_FOUND', 'BUSY', 'MANIFEST_INVALID', 'INTEGRITY', ...ofStores],
+    errors: ['NOT_FOUND', 'BUSY', 'PLAN_CHANGED', 'MANIFEST_INVALID', 'INTEGRITY', ...ofStores],
   },
   {
     method: 'post',

@@ -11,12 +11,15 @@ import type {
   VerifyRequest,
 } from '../engine/operation.js'
 import type { PrunePlan } from '../engine/prune.js'
+import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
 
 /** What the API needs of the engine; `engine/coordinator.ts` is it. */
 export interface Operations {
   startBackup(request: BackupRequest, caller: Caller): Promise<Started>
   startRestore(request: RestoreRequest, caller: Caller): Promise<Started>
+  /** What a restore would do; `isWanted` is false once nobody waits for it. */
+  planRestore(request: RestoreRequest, isWanted: () => boolean): Promise<RestorePlan>
   startVerify(request: VerifyRequest, caller: Caller): Promise<Started>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>

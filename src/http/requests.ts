@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { BackupRequest, RestoreRequest, VerifyRequest } from '../engine/operation.js'
+import { planIdPattern } from '../engine/restore-plan.js'
 import { ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 
@@ -37,6 +38,8 @@ export const createSchema = z
   })
   .meta({ examples: [{}, { databases: ['metrics'], target: 'offsite' }] })
 
+const planIdError = 'must be the plan_id of a dry run'
+
 export const restoreSchema = z
   .object({
     backup_id: z.string({ error: 'must be a string' }).nullish().meta({ description: 'id of the backup; needed' }),
@@ -56,8 +59,14 @@ export const restoreSchema = z
       .meta({ description: 'all (the default): prove everything first; file: one by one, where room is short' }),
     compare: z.enum(['hash', 'stat'], { error: 'must be "hash" or "stat"' }).nullish().meta({
       description:
-        'which live files are left alone: hash (the default): of the same bytes; stat: of the same size and time',
+        'which live files are left alone: hash (the default): of the same bytes; stat: of the same size and modification time',
     }),
+    dry_run: flag('only say what would happen; confirm is not needed then; default false'),
+    plan_id: z
+      .string({ error: planIdError })
+      .regex(planIdPattern, { error: planIdError })
+      .nullish()
+      .meta({ description: 'of a dry run: start only if what it said still holds' }),
   })
   .meta({ examples: [{ backup_id: 'backup-20261123-103045-c526b8a7', confirm: true }] })
 
@@ -99,7 +108,7 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
   )
   const { databases: names, backup_id: backupId } = request
   if (!backupId || !isBackupId(backupId)) throw new ServiceError('REQUEST_INVALID', 'Invalid or missing backup_id')
-  if (request.confirm !== true) {
+  if (request.confirm !== true && request.dry_run !== true) {
     throw new ServiceError('REQUEST_INVALID', 'Restore is a destructive operation. Set confirm: true to proceed.')
   }
   if (names) refuseShared('restore_metadata', request.restore_metadata, 'restore_config', request.restore_config)
@@ -120,6 +129,8 @@ export function parseRestore(body: unknown, named?: string): RestoreRequest {
     allOrNothing: request.all_or_nothing ?? false,
     staging: request.staging ?? 'all',
     compare: request.compare ?? 'hash',
+    ...(request.dry_run && { dryRun: true as const }),
+    ...(request.plan_id && { planId: request.plan_id }),
     ...(names && { databases: names }),
   }
 }

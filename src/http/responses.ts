@@ -1,5 +1,6 @@
 import type { JournalEntry } from '../engine/journal.js'
 import type { OperationStatus } from '../engine/operation.js'
+import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
 import { pruneBody } from './retention.js'
 
@@ -60,6 +61,38 @@ export function listBody({ backups, warnings, unreachable }: BackupList): Record
       warning: `some targets gave no answer: ${unreachable.join(', ')}`,
     }),
     ...(warnings.length > 0 && { warnings }),
+  }
+}
+
+/** What a restore would do. */
+export function planBody(plan: RestorePlan): Record<string, unknown> {
+  const { files, space } = plan
+  return {
+    dry_run: true,
+    plan_id: plan.planId,
+    backup_id: plan.backupId,
+    target: plan.target,
+    mode: plan.mode,
+    verified: plan.verified,
+    files: {
+      new: files.new,
+      changed: files.changed,
+      unchanged: files.unchanged,
+      kept: files.kept,
+      moved_aside: files.movedAside,
+    },
+    mixed_partitions: plan.mixedPartitions,
+    missing_files: plan.missingFiles,
+    space: {
+      needed_bytes: space.neededBytes,
+      needed_files: space.neededFiles,
+      free_bytes: space.freeBytes,
+      free_files: space.freeFiles,
+      sufficient: space.sufficient,
+    },
+    databases: plan.databases,
+    configuration: plan.configuration,
+    warnings: plan.warnings,
   }
 }
 

@@ -8,7 +8,7 @@ import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
 import { showPath } from './path.js'
 import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
-import { goDuration, listBody, operationBody, statusBody } from './responses.js'
+import { goDuration, listBody, operationBody, planBody, statusBody } from './responses.js'
 import { routeRetention } from './retention.js'
 import type { State } from './state.js'
 
@@ -99,6 +99,10 @@ export function createRouter(operations: Operations, feed: Feed, metrics: Metric
   )
   router.post(`${group}/restore`, restoreBody, async (ctx) => {
     const request = parseRestore(ctx.state.json, targetOf(ctx))
+    if (request.dryRun) {
+      ctx.body = planBody(await operations.planRestore(request, () => ctx.writable))
+      return
+    }
     const { backupId, operationId, target } = await operations.startRestore(request, ctx.state.caller)
     ctx.status = 202
     ctx.body = {

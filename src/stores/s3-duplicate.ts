@@ -11,15 +11,14 @@ import { isRefusal } from './s3-copy.js'
 import { Refusal } from './s3-failure.js'
 import { encodeKey } from './s3-key.js'
 import { abort, type UploadSettings } from './s3-upload.js'
-import type { Duplicated, Recorded, Upload } from './store.js'
+import type { Duplicated, Recorded, WriteOptions } from './store.js'
 
 /** Bytes that one request may copy, and that each copies of a larger object. */
 const limits = { whole: 5 * 2 ** 30, part: 2 ** 30 }
 
-export interface DuplicateOptions {
+export interface DuplicateOptions extends Pick<WriteOptions, 'onUpload' | 'beforeUpload'> {
   readonly headers: Readonly<Record<string, string>>
   readonly settings: UploadSettings
-  readonly onUpload?: (upload: Upload) => void | Promise<void>
   /** For tests: objects of several GiB are not at hand everywhere. */
   readonly limits?: typeof limits
 }
@@ -88,9 +87,10 @@ async function copyParts(
   to: string,
   { source, etag }: Version,
   { size, sha256 }: Recorded,
-  { settings, onUpload, limits: { part } = limits }: DuplicateOptions,
+  { settings, onUpload, beforeUpload, limits: { part } = limits }: DuplicateOptions,
 ): Promise<Duplicated> {
   const Key = bucket.key(to)
+  await beforeUpload?.(to)
   const { UploadId = '' } = await bucket.call('write', to, (client, Bucket) =>
     client.send(new CreateMultipartUploadCommand({ Bucket, Key, ...settings, Metadata: { sha256 } })),
   )

@@ -7,6 +7,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   type CreateMultipartUploadCommandInput,
+  ListMultipartUploadsCommand,
 } from '@aws-sdk/client-s3'
 import { isServiceError, ServiceError } from '../errors.js'
 import { giveBack } from './blocks.js'
@@ -79,6 +80,7 @@ export class PartsUpload {
   }
 
   async run(source: Readable, settings: UploadSettings): Promise<{ etag?: string; size: number }> {
+    await this.#options.beforeUpload?.(this.#path)
     await this.#create(settings)
     try {
       await this.#options.onUpload?.({ path: this.#path, uploadId: this.#uploadId })
@@ -237,6 +239,7 @@ export class PartsUpload {
 /** Removes an upload's parts; one that is gone counts as removed. */
 export async function abort(bucket: S3Bucket, { path, uploadId }: Upload, patience?: number): Promise<void> {
   const Key = bucket.key(path)
+  if (uploadId === '') return abortAll(bucket, path)
   try {
     await bucket.call(
       'write',
@@ -246,6 +249,21 @@ export async function abort(bucket: S3Bucket, { path, uploadId }: Upload, patien
     )
   } catch (error) {
     if (!isServiceError(error) || serviceCode(error.cause) !== 'NoSuchUpload') throw error
+  }
+}
+
+/** An upload whose id nobody knows has no parts yet, and costs nothing: where it may not be listed it stays. */
+async function abortAll(bucket: S3Bucket, path: string): Promise<void> {
+  const Prefix = bucket.key(path)
+  try {
+    const { Uploads = [] } = await bucket.call('list', path, (client, Bucket) =>
+      client.send(new ListMultipartUploadsCommand({ Bucket, Prefix })),
+    )
+    for (const { Key, UploadId } of Uploads) {
+      if (Key === Prefix && UploadId) await abort(bucket, { path, uploadId: UploadId })
+    }
+  } catch (error) {
+    if (!isServiceError(error, 'STORE_DENIED', 'STORE_AUTH')) throw error
   }
 }
 

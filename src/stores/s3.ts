@@ -168,7 +168,7 @@ export class S3Store implements Store {
     path: string,
     to: string,
     recorded: Recorded,
-    options: Pick<WriteOptions, 'onUpload'> = {},
+    options: Pick<WriteOptions, 'onUpload' | 'beforeUpload'> = {},
   ): Promise<Duplicated | undefined> {
     const ways = { headers: this.#headers, settings: this.#settings, ...options }
     return duplicateObject(this.#bucket, path, to, recorded, ways)

@@ -73,11 +73,14 @@ export interface WriteOptions extends Placement {
    * needs to remove it: parts of an upload that nobody remembers cost money and are in no listing.
    */
   readonly onUpload?: (upload: Upload) => void | Promise<void>
+  /** The same before the upload is begun: who dies before the answer does not know its id. */
+  readonly beforeUpload?: (path: string) => void | Promise<void>
 }
 
 /** An upload in parts that is under way: plain data, to be kept on record. */
 export interface Upload {
   readonly path: string
+  /** '' where it is not known: any upload to this very path. */
   readonly uploadId: string
 }
 
@@ -187,7 +190,11 @@ export interface Store {
   readSmall?(path: string, options?: Pick<ReadOptions, 'version'>): Promise<Content>
 
   /** The same for writing; all or nothing. The bytes are the caller's again when this has resolved or rejected. */
-  writeSmall?(path: string, bytes: Buffer, options?: Omit<WriteOptions, 'size' | 'onUpload'>): Promise<StoredFile>
+  writeSmall?(
+    path: string,
+    bytes: Buffer,
+    options?: Omit<WriteOptions, 'size' | 'onUpload' | 'beforeUpload'>,
+  ): Promise<StoredFile>
 
   /** Removes what an interrupted upload left; one that is not there any more counts as removed. */
   abortUpload?(upload: Upload): Promise<void>
@@ -204,7 +211,7 @@ export interface Store {
     path: string,
     to: string,
     recorded: Recorded,
-    options?: Pick<WriteOptions, 'onUpload'>,
+    options?: Pick<WriteOptions, 'onUpload' | 'beforeUpload'>,
   ): Promise<Duplicated | undefined>
 
   /** Everything written so far is on stable storage when this resolves. */

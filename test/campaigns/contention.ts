@@ -117,11 +117,13 @@ export async function* takeOver(arena: Arena, rounds: number): AsyncGenerator<Ro
     const { backupId = '', operation } = await request(first.victim, 'the holder')
     await reach(first.victim, 'copying')
     await first.victim.kill()
-    const [a, b] = await Promise.all([insist(second.victim), arena.commandLine().catch(() => null)])
+    // Who was killed comes back at once, while somebody else writes, or later.
+    const back = round % 2 === 0 ? insist(second.victim, () => first.restart()) : insist(second.victim)
+    const [a, b] = await Promise.all([back, arena.commandLine().catch(() => null)])
     if (arena.store !== 'local' && !a.told.includes(String(operation))) wrong.push('nobody was told of the dead holder')
     const winners = [a.attempt, ...(b?.backupId === undefined ? [] : [b])]
     wrong.push(...(await judgeWinners(arena, winners, [backupId])))
-    await first.restart()
+    if (round % 2 !== 0) await first.restart()
     const deadline = Date.now() + 60_000
     for (let listed = false; !listed; listed = (await backupsOf(first.victim)).includes(backupId)) {
       if (Date.now() > deadline) {
@@ -168,17 +170,22 @@ async function request(victim: Victim, by: string): Promise<Attempt> {
   const answer = await victim.call('POST', '')
   const { backup_id, operation_id, status, held_by, error } = answer
   if (held_by !== undefined) return { by, refused: String(error), heldBy: String((held_by as Body).operation) }
-  if (status !== 'running') throw new Error(`${by}: ${JSON.stringify(answer)}`)
+  // Its own slot is taken still, by the cleaning after the round before.
+  if (backup_id === undefined && answer.operation !== undefined) {
+    return { by, refused: String(error), heldBy: String(answer.operation) }
+  }
+  if (status !== 'running' || backup_id === undefined) throw new Error(`${by}: ${JSON.stringify(answer)}`)
   const operation = operation_id ?? (await victim.call('GET', '/status')).operation_id
   return { by, backupId: String(backup_id), operation: String(operation) }
 }
 
 /** Asks until it is let in; answers who was named meanwhile, too. */
-async function insist(victim: Victim): Promise<{ attempt: Attempt; told: string[] }> {
+async function insist(victim: Victim, then = async () => {}): Promise<{ attempt: Attempt; told: string[] }> {
   const told: string[] = []
   for (;;) {
     const attempt = await request(victim, 'who waits')
     if (attempt.refused === undefined) {
+      await then()
       await ended(victim, String(attempt.operation))
       return { attempt, told }
     }

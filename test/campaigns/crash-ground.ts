@@ -24,10 +24,11 @@ export async function makeGround(owner: Owner, folder: string, store: CrashStore
 }
 
 /** An Arc without tokens whose backups go there. */
-export function configure(folder: string, target: readonly string[]): void {
+export function configure(folder: string, target: readonly string[], more: readonly string[] = []): void {
   const config = [
     ...['[auth]', 'enabled = false'],
     ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "2s"'],
+    ...more,
     ...['[backup.targets.here]', ...target],
   ]
   writeFileSync(`${folder}/arc.toml`, config.join('\n'))

@@ -59,6 +59,7 @@ export async function* crashCampaign(
       const damaged = kind === 'restore' ? damage(arc, source, random) : source
       const phase = await interrupt(victim, kind, before, random)
       await victim.kill()
+      wrong.push(...listedButNotWhole(await ground.target.tree(), source))
       if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), source, damaged))
       else wrong.push(...differences('the source', hashTree(arc), source))
       victim = await ground.start()
@@ -188,6 +189,27 @@ export async function recover(victim: Victim, random: () => number): Promise<str
   }
 }
 
+/** At any instant, what has a manifest has everything. */
+export function listedButNotWhole(tree: Record<string, string>, source: Record<string, string>): string[] {
+  const ids = Object.keys(tree).flatMap((path) => /^(backup-[^/]+)\/manifest\.json$/.exec(path)?.[1] ?? [])
+  return ids
+    .filter((id) => !same(dataOf(tree, id), source) && !isTombstone(tree, id))
+    .map((id) => `${id} was listed when it was not whole`)
+}
+
+/** A sweep's: nothing else is there. */
+function isTombstone(tree: Record<string, string>, id: string): boolean {
+  return Object.keys(tree).every((path) => !path.startsWith(`${id}/`) || path === `${id}/manifest.json`)
+}
+
+function dataOf(tree: Record<string, string>, id: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([path, hash]) =>
+      path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
+    ),
+  )
+}
+
 /** What must hold whenever nothing runs. */
 export async function judge(
   { folder, target, uploads }: CrashGround,
@@ -199,11 +221,7 @@ export async function judge(
   const ids = await backupsOf(victim)
   const tree = await target.tree()
   for (const id of ids) {
-    const data = Object.fromEntries(
-      Object.entries(tree).flatMap(([path, hash]) =>
-        path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
-      ),
-    )
+    const data = dataOf(tree, id)
     if (!same(data, source)) wrong.push(...differences(`the backup ${id}`, data, source).slice(0, 3))
     const started = await victim.call('POST', `/${id}/verify`, { level: 'full' })
     const verified = await ended(victim, String(started.operation_id))

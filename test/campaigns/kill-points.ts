@@ -4,7 +4,17 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Owner } from '../servers/owner.js'
 import { folderPlace } from '../support/place.js'
 import { hashTree } from '../support/tree.js'
-import { backupsOf, type CrashGround, differences, halfFiles, judge, recover, same, without } from './crash.js'
+import {
+  backupsOf,
+  type CrashGround,
+  differences,
+  halfFiles,
+  judge,
+  listedButNotWhole,
+  recover,
+  same,
+  without,
+} from './crash.js'
 import { configure, program, startVictim } from './crash-ground.js'
 
 export type Kind = 'backup' | 'restore' | 'restore one by one' | 'delete'
@@ -88,10 +98,13 @@ export class KillGround {
     const inject = ['-f', '-e', `trace=${call}`, '-e', `inject=${call}:signal=KILL:when=${nth}`, '-o', '/dev/null']
     const killed = await this.#run(own, kind, inject)
     const had = began(own)
-    const wrong = halfFiles(hashTree(`${own}/data/arc`), this.#source, before)
+    const target = folderPlace(`${own}/backups`)
+    const wrong = listedButNotWhole(await target.tree(), this.#source)
+    const half = halfFiles(hashTree(`${own}/data/arc`), this.#source, before)
+    wrong.push(...half)
     const ground: CrashGround = {
       folder: own,
-      target: folderPlace(`${own}/backups`),
+      target,
       uploads: () => [],
       start: () => startVictim(this.#owner, own),
     }

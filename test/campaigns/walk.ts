@@ -77,7 +77,8 @@ class Walker {
   static async open(owner: Owner, folder: string, random: () => number): Promise<Walker> {
     mkdirSync(`${folder}/data/arc`, { recursive: true })
     mkdirSync(`${folder}/backups`)
-    configure(folder, ['type = "local"', 'local_path = "./backups"'])
+    // Arc merges a partition once an hour, the walk some of them within a blink: the default of 5 would be too few now and then.
+    configure(folder, ['type = "local"', 'local_path = "./backups"'], ['settle_passes = 50'])
     const source = new Source(`${folder}/data/arc`, random)
     for (let turn = 0; turn < 20; turn += 1) source.write()
     return new Walker(owner, folder, random, source, await startVictim(owner, folder))
@@ -96,7 +97,7 @@ class Walker {
     } catch (error) {
       wrong.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
     }
-    wrong.push(...(await this.#compare()))
+    wrong.push(...(await this.#compare().catch((error: unknown) => [String(error)])))
     return { name, outcome, wrong }
   }
 
@@ -161,7 +162,14 @@ class Walker {
       }
     }
     if (name === 'backup, cancelled') await this.#cancel(String(operation_id))
-    if (name === 'backup, killed') await this.#kill(() => this.#maybeWrite(instants))
+    if (name === 'backup, killed') {
+      await this.#kill(async () => {
+        const own = `${this.#folder}/backups/${id}`
+        if (existsSync(`${own}/manifest.json`))
+          wrong.push(...differences('a backup that is listed', treeOf(`${own}/data`), this.#live))
+        await this.#maybeWrite(instants)
+      })
+    }
     const outcome = await this.#settled(String(operation_id))
     this.#live = this.#source.tree()
     instants.push(this.#live)
@@ -308,7 +316,7 @@ class Walker {
         const way = this.#random() < 0.5 ? 'resume' : 'discard'
         await this.#victim.call('POST', `/operations/${operation}/${way}`)
       } else if (status.status !== 'running' && status.resumable !== true) {
-        return `${status.outcome}`
+        return status.outcome === 'failed' ? `failed: ${status.error}` : String(status.outcome)
       }
       await sleep(4)
     }
@@ -339,8 +347,9 @@ class Walker {
   }
 
   async #listed(): Promise<string[]> {
-    const { backups } = (await this.#victim.call('GET', '')) as { backups: { backup_id: string }[] }
-    return backups.map(({ backup_id }) => backup_id)
+    const answer = await this.#victim.call('GET', '')
+    if (!Array.isArray(answer.backups)) throw new Error(`the list is none: ${JSON.stringify(answer)}`)
+    return (answer.backups as { backup_id: string }[]).map(({ backup_id }) => backup_id)
   }
 
   #anyBackup(): string {

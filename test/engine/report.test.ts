@@ -75,6 +75,8 @@ t.test('nothing was copied', async (t) => {
     compactionStates: 0,
     reusedFiles: 0,
     reusedBytes: 0,
+    prints: [],
+    states: [],
     files: '',
     others: '',
     entries: 0,

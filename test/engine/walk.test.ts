@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
-import { pathsOf, unpack } from '../../src/engine/batch.js'
+import { type Batch, pathsOf, unpack } from '../../src/engine/batch.js'
+import { PartitionPrints } from '../../src/engine/partition-prints.js'
 import { openPool, type Pool } from '../../src/engine/pool.js'
 import { isLeftOut, type ListTask, listLevel, walk } from '../../src/engine/walk.js'
 import { LocalStore } from '../../src/stores/local.js'
@@ -16,9 +18,8 @@ function poolOver(t: Test, root: string): Pool {
 
 async function walkAll(pool: Pool, more: Partial<ListTask> = {}): Promise<string[]> {
   const found: string[] = []
-  await walk(pool, { ...task, ...more }, (batch) => {
-    found.push(...pathsOf(batch))
-  })
+  const batch = (batch: Batch): void => void found.push(...pathsOf(batch))
+  await walk(pool, { ...task, ...more }, { batch })
   return found.sort()
 }
 
@@ -107,11 +108,12 @@ t.test('many folders, and folders that vanish on the way', async (t) => {
   t.same(await walkAll(pool), expected.sort())
   let first = true
   const found: string[] = []
-  await walk(pool, task, async (batch) => {
+  const batch = (batch: Batch): void => {
     found.push(...pathsOf(batch))
     if (first) for (let index = 0; index < 300; index += 1) rmSync(`${root}/db/m${index}/deep`, { recursive: true })
     first = false
-  })
+  }
+  await walk(pool, task, { batch })
   t.ok(found.length >= 300 && found.length <= 600)
   t.equal(found.filter((path) => !path.includes('deep')).length, 300)
 })
@@ -122,10 +124,11 @@ t.test('a failure of a thread, and of who is handed the files, ends the walk', a
   await t.rejects(walkAll(pool, { folders: ['../'] }), { code: 'PATH_INVALID' })
   await t.rejects(walkAll(pool, { folders: ['root.parquet', 'db'] }), { code: 'STORE_NOT_FOUND' })
   let calls = 0
-  const walking = walk(pool, task, async () => {
+  const batch = async (): Promise<void> => {
     calls += 1
     throw new Error('no room')
-  })
+  }
+  const walking = walk(pool, task, { batch })
   await t.rejects(walking, { message: 'no room' })
   t.ok(calls >= 1 && calls <= 3, `${calls}`)
 })
@@ -145,4 +148,32 @@ t.test('what is left out: hidden folders, and what lies where Arc or we keep our
     t.equal(isLeftOut(path, excluded), expected, path)
   }
   t.equal(isLeftOut('arc.db', new Set()), false)
+})
+
+t.test('what is in the partitions, as the threads add it up', async (t) => {
+  const root = t.testdir({})
+  const paths = Array.from(
+    { length: 300 },
+    (_, index) => `db/m/2026/01/0${1 + (index % 3)}/0${index % 7}/${index}.parquet`,
+  )
+  for (const path of paths) {
+    mkdirSync(dirname(`${root}/${path}`), { recursive: true })
+    writeFileSync(`${root}/${path}`, path)
+  }
+  const pool = poolOver(t, root)
+  const [here, there] = [new PartitionPrints(), new PartitionPrints()]
+  await walk(pool, task, { batch: (batch) => here.add(batch) })
+  let files = 0
+  await walk(
+    pool,
+    { ...task, printed: true },
+    { batch: () => void t.fail('no files'), prints: (rows) => there.merge(rows) },
+  )
+  for (const [, count] of there.rows()) files += count
+  t.equal(files, 300)
+  t.same(here.differing(there), new Set())
+  writeFileSync(`${root}/${paths[0]}`, 'another size')
+  const later = new PartitionPrints()
+  await walk(pool, { ...task, printed: true }, { prints: (rows) => later.merge(rows) })
+  t.same(later.differing(there), new Set(['db/m/2026/01/01']))
 })

@@ -15,6 +15,7 @@ import type {
   RestoreRequest,
   VerifyRequest,
 } from '../../src/engine/operation.js'
+import type { RestorePlan } from '../../src/engine/restore-plan.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
 import { Feed, type FeedOptions } from '../../src/http/feed.js'
@@ -60,6 +61,28 @@ export const running: OperationStatus = {
   phaseMs: { listing: 5 },
 }
 
+/** What a restore would do. */
+export const plan: RestorePlan = {
+  planId: '0123456789abcdef.0123456789abcdef.1.a.0.0.0.0.0.0.0.0.0.0.rk',
+  backupId: arcBackupId,
+  target: 'local',
+  mode: 'merge',
+  verified: true,
+  files: {
+    new: { files: 1, bytes: 10 },
+    changed: { files: 0, bytes: 0 },
+    unchanged: { files: 0, bytes: 0 },
+    kept: { files: 0, bytes: 0 },
+    movedAside: { files: 0, bytes: 0 },
+  },
+  mixedPartitions: { count: 0, sample: [] },
+  missingFiles: 0,
+  space: { neededBytes: 4096, neededFiles: 1, freeBytes: 1_000_000, freeFiles: null, sufficient: true },
+  databases: [{ name: 'arc', path: '/arc/arc.db', action: 'replace', bytes: 4096 }],
+  configuration: { name: 'arc.toml', path: '/arc/arc.toml', action: 'keep', why: 'not asked for', bytes: 100 },
+  warnings: [],
+}
+
 /** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
 export class Engine implements Operations {
   readonly asked: {
@@ -86,6 +109,12 @@ export class Engine implements Operations {
   async startRestore(request: RestoreRequest, caller: Caller) {
     this.#find(request.backupId)
     return this.#start('restore', request, caller, request.backupId)
+  }
+
+  async planRestore(request: RestoreRequest): Promise<RestorePlan> {
+    this.#fail()
+    this.#find(request.backupId)
+    return plan
   }
 
   async startVerify(request: VerifyRequest, caller: Caller) {

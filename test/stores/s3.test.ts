@@ -72,6 +72,21 @@ t.test(
     await store.abortUpload?.({ path: 'leak', uploadId: UploadId })
     t.same(await everyName(minio, config), ['a'])
     await store.abortUpload?.({ path: 'leak', uploadId: UploadId })
+
+    const before: string[] = []
+    const beforeUpload = (path: string): void => {
+      before.push(path)
+      t.same(minio.uploads(), [], 'it has not begun')
+    }
+    await store.write('c', Readable.from(blocks(size)), { size, beforeUpload })
+    t.same(before, ['c'])
+    for (const Key of ['died', 'died', 'died/not']) {
+      await client.send(new CreateMultipartUploadCommand({ Bucket: config.bucket, Key }))
+    }
+    await store.abortUpload?.({ path: 'died', uploadId: '' })
+    t.equal(minio.uploads().length, 1, 'every upload to this very path is removed, and no other')
+    await store.abortUpload?.({ path: 'died/not', uploadId: '' })
+    t.same(minio.uploads(), [])
     await store.close()
   },
 )
