@@ -10,7 +10,7 @@ const root = new URL('../../', import.meta.url)
 t.before(() => execFileSync('npm', ['run', '--silent', 'build:page'], { cwd: root }))
 
 t.test('the page is open to all, under a policy that lets nothing else in', async (t) => {
-  const { call } = await startApi(t)
+  const { call, raw } = await startApi(t)
   const page = await call('GET', '/', { headers: {} })
   t.equal(page.status, 200)
   t.match(page.headers.get('content-type'), 'text/html')
@@ -25,8 +25,8 @@ t.test('the page is open to all, under a policy that lets nothing else in', asyn
     t.equal(asset.status, 200, path)
     t.notMatch(asset.text.replaceAll('http://www.w3.org/', ''), /https?:\/\/(?!localhost)[a-z]/, 'no other host')
     const etag = asset.headers.get('etag') ?? ''
-    const again = await call('GET', path, { headers: { 'if-none-match': etag } })
-    t.same([again.status, again.text], [304, ''])
+    const again = await raw(`GET ${path} HTTP/1.1\r\nIf-None-Match: ${etag}\r\nConnection: close\r\n\r\n`)
+    t.match(again, /^HTTP\/1.1 304 /)
   }
   t.match(await call('HEAD', '/', { headers: {} }), { status: 200, text: '' })
 })

@@ -17,6 +17,8 @@ t.test("Arc's keys come first, in Arc's order, then ours", async (t) => {
     'phase_ms',
     'bytes_per_second',
     'eta_seconds',
+    'reused_files',
+    'reused_bytes',
     'warnings',
   ]
   t.same(Object.keys(body), [...arcsNumbers, ...ours])

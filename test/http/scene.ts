@@ -295,6 +295,8 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
   })
   const feed = new Feed(engine, options.feed)
   const metrics = new Metrics(engine)
+  // It has looked how operations went before.
+  engine.pages.length = 0
   const app = createApp({
     operations: engine,
     feed,

@@ -31,8 +31,8 @@ for (const place of ['here', 'thread'] as const) {
       if (!('level' in outcome)) throw new Error('expected a level')
       return outcome.level
     }
-    t.same(await level(['']), { batches: [], folders: ['db'] })
-    t.same(await level(['db']), { batches: [], folders: ['db/m'] })
+    t.same(await level(['']), { batches: [], folders: ['db'], prints: [] })
+    t.same(await level(['db']), { batches: [], folders: ['db/m'], prints: [] })
     const { batches } = await level(['db/m'])
     t.match(batches.flatMap(unpack), [
       { path: 'db/m/a.parquet', size: 1 },
