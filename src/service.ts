@@ -11,9 +11,12 @@ import { reveal } from './config/reveal.js'
 import { parseConfig } from './config/source.js'
 import { Coordinator, type CoordinatorOptions } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
+import type { PruneRequest } from './engine/operation.js'
+import { planPrune } from './engine/prune.js'
 import { openStandaloneVerifier } from './engine/standalone-verifier.js'
 import { Targets } from './engine/targets.js'
 import { readVerdicts } from './engine/verdicts.js'
+import { localZone } from './engine/zone.js'
 import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
@@ -90,6 +93,15 @@ export function openReader(config: Config, log: Logger) {
       }
     },
     showBackup: async (id: string, from?: string) => toClientJson((await (await targets).find(id, from)).manifest),
+    planPrune: async (request: PruneRequest) => {
+      const verdicts = readVerdicts(config.backup.statePath)
+      try {
+        return await planPrune((await targets).get(request.target), request.policy, verdicts, log)
+      } finally {
+        verdicts.close()
+      }
+    },
+    timezone: localZone(),
     close: async () => (await targets).close(),
     lastOperation: () => lastOperation(config.backup.statePath),
   }

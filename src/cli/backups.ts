@@ -16,6 +16,12 @@ export interface Backups {
   startVerify(id: string, request: Body): Promise<Begun>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
+  /** Starts a prune. */
+  startPrune(request: Body): Promise<Begun>
+  /** What a prune would do. */
+  planPrune(request: Body): Promise<Body>
+  pin(id: string, target?: string): Promise<Body>
+  unpin(id: string, target?: string): Promise<Body>
   list(): Promise<Body>
   show(id: string, target?: string): Promise<Body>
   status(): Promise<Body>

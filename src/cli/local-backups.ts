@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { parseBackupId, parseCreate, parseRestore, parseVerify } from '../http/requests.js'
 import { listBody, operationBody, planBody, statusBody } from '../http/responses.js'
+import { parsePrune, prunePlanBody } from '../http/retention.js'
 import { openCoordinator, openReader, openVerifier } from '../service.js'
 import type { Backups, Body } from './backups.js'
 
@@ -32,6 +33,20 @@ export function localBackups(config: Config, log: Logger): Backups {
       planBody(await (await coordinator()).planRestore(parseRestore({ ...request, dry_run: true }))),
     startVerify: async (id, request) => (await verifier()).start(parseVerify(parseBackupId(id), request), caller),
     deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), target),
+    startPrune: async (request) => {
+      const engine = await coordinator()
+      const { dryRun: _dryRun, ...parsed } = parsePrune(request, engine.timezone)
+      return engine.startPrune(parsed, caller)
+    },
+    planPrune: async (request) => prunePlanBody(await reader.planPrune(parsePrune(request, reader.timezone))),
+    pin: async (id, target) => {
+      const place = await (await coordinator()).pin(parseBackupId(id), target, caller.name)
+      return { backup_id: id, message: 'Backup pinned', pinned: true, target: place }
+    },
+    unpin: async (id, target) => {
+      const place = await (await coordinator()).unpin(parseBackupId(id), target)
+      return { backup_id: id, message: 'Backup unpinned', pinned: false, target: place }
+    },
     list: async () => listBody(await reader.listBackups()),
     show: async (id, target) => reader.showBackup(parseBackupId(id), target),
     status: async (): Promise<Body> => statusBody(opened ? (await opened).status() : reader.lastOperation()),

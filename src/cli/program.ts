@@ -8,6 +8,7 @@ import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { localBackups } from './local-backups.js'
 import { describePlan } from './plan.js'
 import { remoteBackups } from './remote-backups.js'
+import { declareRetention, type RetentionOptions } from './retention.js'
 import { serve } from './serve.js'
 import { describeEnd, describeList, describeSwept } from './table.js'
 import { watch } from './watch.js'
@@ -161,6 +162,18 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
         return exitCodes.done
       }),
     )
+  declareRetention(
+    command,
+    (action) =>
+      act((backups, options, id) =>
+        action(backups, options as RetentionOptions, id, {
+          terminal,
+          print: (body, text) => print(terminal, options, body, text),
+          move: (start) => move(start, backups, options, terminal),
+        }),
+      ),
+    whichTarget,
+  )
   command('status', 'show the running or last operation').action(
     act(async (backups, options) => {
       const status = await backups.status()

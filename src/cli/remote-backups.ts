@@ -69,6 +69,10 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     planRestore: (request) => call('POST', '/restore', { ...request, dry_run: true }, planTimeout),
     startVerify: (id, request) => start(`/${parseBackupId(id)}/verify`, request),
     deleteBackup: async (id, target) => void (await call('DELETE', pathOf(id, target))),
+    startPrune: (request) => start('/prune', request),
+    planPrune: (request) => call('POST', '/prune', { ...request, dry_run: true }),
+    pin: (id, target) => call('POST', pathOf(id, target, '/pin')),
+    unpin: (id, target) => call('DELETE', pathOf(id, target, '/pin')),
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
@@ -96,8 +100,8 @@ function refuseRemote(command: string): never {
   throw new ServiceError('REQUEST_INVALID', `${command} works on the files themselves, not with --url`)
 }
 
-function pathOf(id: string, target: string | undefined): string {
-  return `/${parseBackupId(id)}${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`
+function pathOf(id: string, target: string | undefined, below = ''): string {
+  return `/${parseBackupId(id)}${below}${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`
 }
 
 /** The base with a slash at its end, so that a path before ours (a proxy's) is kept. */

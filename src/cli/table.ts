@@ -19,6 +19,7 @@ export function describeList(list: Body): string {
   const backups = Array.isArray(list.backups) ? (list.backups as Body[]) : []
   const warnings = strings(list.warnings).map((warning) => `\nwarning: ${printable(warning)}`)
   if (backups.length === 0) return ['no backups', ...warnings].join('')
+  const pins = backups.some(({ pinned }) => pinned === true)
   const rows = backups.map((backup) => [
     String(backup.backup_id),
     String(backup.created_at),
@@ -26,9 +27,20 @@ export function describeList(list: Body): string {
     formatSize(Number(backup.total_size_bytes)),
     String(backup.database_count),
     String(backup.skipped_files ?? 0),
+    ...(pins ? [backup.pinned === true ? 'yes' : '-'] : []),
     backup.verified === undefined ? '-' : `${backup.verified} ${backup.verified_at}`,
   ])
-  const table = formatTable([['BACKUP', 'CREATED', 'FILES', 'SIZE', 'DATABASES', 'SKIPPED', 'VERIFIED'], ...rows])
+  const heading = [
+    'BACKUP',
+    'CREATED',
+    'FILES',
+    'SIZE',
+    'DATABASES',
+    'SKIPPED',
+    ...(pins ? ['PINNED'] : []),
+    'VERIFIED',
+  ]
+  const table = formatTable([heading, ...rows])
   return [table, ...warnings].join('')
 }
 
@@ -44,7 +56,7 @@ export function describeSwept({ swept }: Body): string {
 export function describeEnd(status: Body): string {
   const { processed_files: files, processed_bytes: bytes } = status
   const facts = [
-    `${status.operation} ${status.backup_id}: ${status.outcome ?? status.status}`,
+    `${status.operation} ${status.backup_id ?? `of ${status.target}`}: ${status.outcome ?? status.status}`,
     // What is on record of an earlier process has no counts.
     ...(typeof files === 'number' ? [`${files} files`] : []),
     ...(typeof bytes === 'number' ? [formatSize(bytes)] : []),
@@ -56,7 +68,22 @@ export function describeEnd(status: Body): string {
   for (const flaw of ['damaged', 'missing', 'unexpected']) {
     for (const { path, message } of gaps(status[`${flaw}_sample`])) lines.push(`${flaw}: ${path}: ${message}`)
   }
+  lines.push(...keptLines(bodies(status.kept)))
+  for (const id of strings(status.removed)) lines.push(`removed: ${id}`)
+  for (const { backup_id: id, message } of bodies(status.failed)) lines.push(`not removed: ${id}: ${message}`)
   return lines.map(printable).join('\n')
+}
+
+/** What a prune would keep and remove. */
+export function describeKept(plan: Body): string {
+  const removed = bodies(plan.remove).map(({ backup_id: id }) => `remove ${id}`)
+  const warnings = strings(plan.warnings).map((warning) => `warning: ${warning}`)
+  const zone = `days begin in the time zone ${plan.timezone}`
+  return [...keptLines(bodies(plan.keep)), ...removed, ...warnings, zone].map(printable).join('\n')
+}
+
+function keptLines(kept: readonly Body[]): string[] {
+  return kept.map(({ backup_id: id, reasons }) => `keep ${id}: ${strings(reasons).join(', ')}`)
 }
 
 /** Names of files are others' work: none may move the cursor, or look like a line of ours. */
@@ -66,6 +93,10 @@ export function printable(text: string): string {
 
 function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : []
+}
+
+function bodies(value: unknown): Body[] {
+  return Array.isArray(value) ? (value as Body[]) : []
 }
 
 function gaps(value: unknown): { path: string; message: string }[] {

@@ -6,6 +6,7 @@ import { backupPaths } from '../format/layout.js'
 import { type Manifest, readManifest } from '../format/manifest.js'
 import { readTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
+import { pinnedBy } from './pins.js'
 import { persist } from './write-text.js'
 
 /** A manifest is read whole, so its size is bounded. */
@@ -16,6 +17,8 @@ export interface FoundManifest {
   readonly manifest: Manifest
   /** SHA-256 (hex) of its file. */
   readonly sha256: string
+  /** Only from a list. */
+  readonly pinned?: true
 }
 
 /** The manifest of one backup. @throws NOT_FOUND where there is no such backup, MANIFEST_INVALID where it is damaged. */
@@ -60,9 +63,11 @@ export async function listManifests(
 ): Promise<{ manifests: FoundManifest[]; warnings: string[] }> {
   const manifests: FoundManifest[] = []
   const warnings: string[] = []
-  for await (const id of backupIds(target)) {
+  const { ids, pins } = await rootOf(target)
+  for (const id of ids) {
     try {
-      manifests.push(await findManifest(target, id))
+      const found = await findManifest(target, id)
+      manifests.push(pins.has(id) ? { ...found, pinned: true } : found)
     } catch (error) {
       // A folder without manifest is a backup under way, or one that failed: no backup.
       if (isServiceError(error, 'NOT_FOUND')) continue
@@ -74,13 +79,18 @@ export async function listManifests(
   return { manifests, warnings }
 }
 
-async function* backupIds(target: Store): AsyncGenerator<string, void, undefined> {
+/** Names at the root of a target: folders of backups, and what is pinned. */
+async function rootOf(target: Store): Promise<{ ids: string[]; pins: ReadonlySet<string> }> {
+  const [ids, pins] = [[] as string[], new Set<string>()]
   try {
-    for await (const entry of target.list('', { depth: 1 })) {
-      if (entry.folder && isBackupId(entry.path)) yield entry.path
+    for await (const { path, folder } of target.list('', { depth: 1 })) {
+      const pinned = folder ? null : pinnedBy(path)
+      if (pinned !== null) pins.add(pinned)
+      else if (folder && isBackupId(path)) ids.push(path)
     }
   } catch (error) {
     // Nothing was ever written there.
     if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
   }
+  return { ids, pins }
 }

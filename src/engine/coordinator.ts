@@ -21,14 +21,17 @@ import type {
   Caller,
   OperationKind,
   OperationStatus,
+  PruneRequest,
   RestoreRequest,
   VerifyRequest,
 } from './operation.js'
+import { isPinned, removePin, writePin } from './pins.js'
 import { PlaceLocks } from './place-locks.js'
 import { newOperationId, planAgain, planBackup } from './plan.js'
 import { Planner, refuseUnknown } from './planner.js'
 import { openPool, type Pool } from './pool.js'
 import type { StopReason } from './progress.js'
+import { type PrunePlan, planPrune, runPrune } from './prune.js'
 import type { RestorePlan } from './restore-plan.js'
 import { type EngineSettings, storeNames, targetStoreName } from './run.js'
 import { Slots } from './slot.js'
@@ -38,6 +41,7 @@ import { type BackupList, type TargetConfig, Targets } from './targets.js'
 import { type Undone, undo } from './undo.js'
 import { Verdicts } from './verdicts.js'
 import { Verifier } from './verifier.js'
+import { localZone } from './zone.js'
 
 /** How long the credential that began an operation may read its status after its end, in ms: a restore may have removed its token. */
 const statusGrace = 15 * 60 * 1000
@@ -80,6 +84,8 @@ export class Coordinator {
   readonly #slots = new Slots()
   readonly #meters: StoreMeters
   readonly #ends = new Set<(status: OperationStatus) => void>()
+  /** The backup that is on its way out: too late to pin it. */
+  #removing: string | null = null
   #current: Execution | null = null
   #last: Execution | null = null
 
@@ -158,13 +164,17 @@ export class Coordinator {
       const marker = this.#markDelete()
       await locks.take(target, 'delete', marker.operation)
       this.#verifier.refuseDelete(id, target.name)
+      this.#removing = id
       const deletion = await deleteBackup(target, this.#pool, id, marker)
       this.#verdicts.forget(id, target.name)
-      removed = deletion.removed.catch((error: unknown) => {
-        this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
-      })
+      removed = Promise.all([deletion.removed, removePin(target.store, id)])
+        .then(() => {})
+        .catch((error: unknown) => {
+          this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
+        })
     } finally {
       removed = removed.then(async () => {
+        this.#removing = null
         await locks.release()
         this.#slots.leave(slot)
       })
@@ -178,6 +188,61 @@ export class Coordinator {
   /** Starts a verify, beside whatever runs. @throws BUSY while another one runs, NOT_FOUND */
   async startVerify(request: VerifyRequest, caller: Caller): Promise<Started> {
     return this.#verifier.start(request, caller)
+  }
+
+  /** Starts a prune of one target. @throws BUSY, REQUEST_INVALID */
+  async startPrune(request: PruneRequest, caller: Caller): Promise<Started> {
+    const target = this.#targets.get(request.target)
+    return this.#take('prune', async () => ({
+      id: newOperationId(),
+      kind: 'prune',
+      backupId: '',
+      target,
+      request,
+      caller,
+      action: (run) =>
+        runPrune(run, request, {
+          target,
+          verdicts: this.#verdicts,
+          refuseDelete: (id, place) => this.#verifier.refuseDelete(id, place),
+          removing: (id) => {
+            this.#removing = id
+          },
+        }),
+    }))
+  }
+
+  /** What a prune would do now. @throws REQUEST_INVALID, or the store's failure */
+  async planPrune(request: PruneRequest): Promise<PrunePlan> {
+    return planPrune(this.#targets.get(request.target), request.policy, this.#verdicts, this.#options.log)
+  }
+
+  /** Days and weeks begin in this time zone for a prune that names none. */
+  get timezone(): string {
+    return this.#options.settings.timezone ?? localZone()
+  }
+
+  /** Keeps a backup from every prune; answers where it is. @throws NOT_FOUND, BUSY while it is being removed, or the store's failure */
+  async pin(id: string, from: string | undefined, by: string): Promise<string> {
+    const { target } = await this.#targets.find(id, from)
+    if (this.#removing === id) throw new ServiceError('BUSY', `${id} is being removed`, { operation: 'delete' })
+    const isNew = !(await isPinned(target.store, id))
+    await writePin(target.store, id, { by, at: new Date().toISOString() })
+    try {
+      // Another service may have removed it meanwhile; then it must not look as if it had been kept.
+      await this.#targets.find(id, target.name)
+    } catch (error) {
+      if (isNew && isServiceError(error, 'NOT_FOUND')) await removePin(target.store, id)
+      throw error
+    }
+    return target.name
+  }
+
+  /** @throws NOT_FOUND, or the store's failure */
+  async unpin(id: string, from?: string): Promise<string> {
+    const { target } = await this.#targets.find(id, from)
+    await removePin(target.store, id)
+    return target.name
   }
 
   async listBackups(): Promise<BackupList> {

@@ -14,6 +14,7 @@ import type {
   OperationKind,
   OperationStatus,
   Outcome,
+  PruneRequest,
   RestoreRequest,
   VerifyRequest,
 } from './operation.js'
@@ -48,7 +49,7 @@ export interface Plan {
   readonly kind: OperationKind
   readonly backupId: string
   readonly target: Target
-  readonly request: BackupRequest | RestoreRequest | VerifyRequest
+  readonly request: BackupRequest | RestoreRequest | VerifyRequest | PruneRequest
   readonly caller: Caller
   readonly action: (run: Run) => Promise<Outcome>
   /** Folder of the state that its own folder is made in. */
@@ -206,9 +207,12 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
   )
 }
 
-/** Is an operation that is asked to stop left as it is? A restore that changes live files can't be left to anyone but its resume; a verify leaves nothing. */
+/**
+ * Is an operation that is asked to stop left as it is? A restore that changes live files can't be left to anyone but its resume; a verify leaves nothing, and
+ * what a prune has begun to remove the sweep finishes.
+ */
 export function staysInterrupted({ settings, tracker }: Run): boolean {
-  if (tracker.operation === 'verify') return false
+  if (tracker.operation === 'verify' || tracker.operation === 'prune') return false
   return settings.onInterrupt === 'resume' || tracker.begun
 }
 

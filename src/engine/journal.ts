@@ -116,8 +116,8 @@ export class Journal {
         error: 'the service was killed',
         errorCode: 'INTERRUPTED',
       } as const
-      // A verify has left nothing to go on with.
-      const state = status.operation === 'verify' ? states.ended : states.interrupted
+      // A verify or a prune has left nothing to go on with.
+      const state = ['verify', 'prune'].includes(status.operation) ? states.ended : states.interrupted
       this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, state)
     }
     return abandoned.length

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.js'
+import type { KeepReason, RetentionPolicy } from './retention.js'
 
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
 export interface BackupRequest {
@@ -48,6 +49,14 @@ export interface VerifyRequest {
   readonly databases?: undefined
 }
 
+export interface PruneRequest {
+  readonly policy: RetentionPolicy
+  /** Name of the place that is pruned; absent: the default one. */
+  readonly target?: string
+  /** Never: backups are removed as a whole. */
+  readonly databases?: undefined
+}
+
 /** Who asked: kept with the operation so that a restore of `arc.db` can't lock its own caller out. Never the token. */
 export interface Caller {
   /** Token name, `bootstrap`, or `anonymous` where authentication is off. */
@@ -56,7 +65,7 @@ export interface Caller {
   readonly credential: string | null
 }
 
-export type OperationKind = 'backup' | 'restore' | 'verify'
+export type OperationKind = 'backup' | 'restore' | 'verify' | 'prune'
 
 /** Where an operation stands. The order is that of a backup, then that of a restore. */
 export type Phase =
@@ -87,6 +96,7 @@ export interface Gap {
 export interface OperationStatus {
   readonly operation: OperationKind
   readonly operationId: string
+  /** Empty for a prune, which is about many. */
   readonly backupId: string
   /** Name of the target that has the backup. */
   readonly target: string
@@ -123,6 +133,8 @@ export interface OperationStatus {
   readonly restore: RestoreStatus | null
   /** Only for a verify. */
   readonly verify: VerifyStatus | null
+  /** Only for a prune. */
+  readonly prune?: PruneStatus
   /** How often it went on after an interruption. */
   readonly resumes: number
   /** Milliseconds spent in each phase so far. */
@@ -165,4 +177,17 @@ export interface VerifyStatus {
   readonly flaws: Readonly<
     Record<Flaw, { readonly files: number /** At most 32 of them. */; readonly sample: readonly Gap[] }>
   >
+}
+
+/** What became of the backups at a target; of each kind at most 1,000 are named. */
+export interface PruneStatus {
+  /** In which days and weeks begin. */
+  readonly timezone: string
+  readonly keptBackups: number
+  readonly removedBackups: number
+  readonly failedBackups: number
+  readonly kept: readonly { readonly backupId: string; readonly reasons: readonly KeepReason[] }[]
+  readonly removed: readonly string[]
+  /** Those that could not be removed, and why. */
+  readonly failed: readonly { readonly backupId: string; readonly code: ErrorCode; readonly message: string }[]
 }

@@ -32,6 +32,7 @@ export type KeepReason =
   | 'newest'
   | 'newest verified'
   | 'pinned'
+  | 'being verified'
 
 /** What retention looks at in a backup. */
 export interface Candidate {

@@ -24,6 +24,8 @@ export interface EngineSettings {
   readonly incremental: boolean
   /** Age of a hash after which a file is copied, and hashed, again all the same, in ms. */
   readonly rehashAfterMs: number
+  /** IANA name of the zone in which days and weeks begin for a prune that names none; absent: this machine's. */
+  readonly timezone?: string
   /** How long files that a restore moved aside are kept, in ms. */
   readonly keepReplacedMs: number
   /** How long a lock on an object store holds without being renewed, in ms. */

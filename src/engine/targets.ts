@@ -94,9 +94,10 @@ export class Targets {
     if (unreachable.length === this.#targets.length)
       throw new ServiceError('UNAVAILABLE', `no target can be read: ${warnings.join('; ')}`)
     found.sort((a, b) => compare(a.manifest, b.manifest))
-    const backups = found.map(({ manifest, sha256, target }) => ({
+    const backups = found.map(({ manifest, sha256, pinned, target }) => ({
       ...summarize(manifest),
       target,
+      ...(pinned && { pinned }),
       ...verdicts.of(manifest.backup_id, target, sha256),
     }))
     return { backups, warnings, unreachable }

@@ -1,5 +1,14 @@
 import type { Failure } from '../errors.js'
-import type { Gap, OperationStatus, Outcome, Phase, RestoreStatus, SettledStatus, VerifyStatus } from './operation.js'
+import type {
+  Gap,
+  OperationStatus,
+  Outcome,
+  Phase,
+  PruneStatus,
+  RestoreStatus,
+  SettledStatus,
+  VerifyStatus,
+} from './operation.js'
 import type { Progress } from './progress.js'
 
 /** How many files or partitions a status names; counts are always whole. */
@@ -23,6 +32,7 @@ export class Tracker {
   restore: RestoreStatus | null = null
   settled: SettledStatus | null = null
   verify: VerifyStatus | null = null
+  prune: PruneStatus | null = null
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
   /** Live files may have changed: who comes back must finish it. */
@@ -117,6 +127,7 @@ export class Tracker {
       skippedSample: this.skippedSample,
       restore: this.restore,
       verify: this.verify,
+      ...(this.prune && { prune: this.prune }),
       resumes: this.#resumes,
       settled: this.settled,
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),

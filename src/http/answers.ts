@@ -41,9 +41,15 @@ const morePhases = ['syncing', 'switching', 'cleaning', 'done'] as const
 const phase = z.enum([...phases, ...morePhases])
 const outcome = z.enum(['completed', 'gaps', 'failed', 'interrupted', 'cancelled'])
 
+const keepReason = z.enum([
+  ...(['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within'] as const),
+  ...(['newest', 'newest verified', 'pinned', 'being verified'] as const),
+])
+const keepReasons = z.array(keepReason).meta({ description: 'the rules that keep it' })
+
 const statusFields = {
-  operation: z.enum(['backup', 'restore', 'verify']),
-  backup_id: backupId,
+  operation: z.enum(['backup', 'restore', 'verify', 'prune']),
+  backup_id: backupId.optional(),
   status: z.enum(['running', 'completed', 'failed']).meta({ description: "Arc's three words; `outcome` says more" }),
   total_files: count('files to be moved, as far as they are listed'),
   processed_files: count('files moved so far'),
@@ -99,6 +105,19 @@ const statusFields = {
   unexpected_files: count('only of a verify: files that no backup of this manifest has').optional(),
   damaged_sample: gaps('that are damaged').optional(),
   unexpected_sample: gaps('that are unexpected').optional(),
+  timezone: text('a prune: where hours, days and weeks begin', 'Europe/Berlin').optional(),
+  kept_backups: count('only of a prune').optional(),
+  removed_backups: count('only of a prune').optional(),
+  failed_backups: count('only of a prune: those that could not be removed').optional(),
+  kept: z
+    .array(z.strictObject({ backup_id: backupId, reasons: keepReasons }))
+    .meta({ description: 'a prune: at most 1,000 of the backups that are kept' })
+    .optional(),
+  removed: z.array(backupId).meta({ description: 'a prune: at most 1,000 of the backups that are gone' }).optional(),
+  failed: z
+    .array(z.strictObject({ backup_id: backupId, code, message: z.string() }))
+    .meta({ description: 'a prune: at most 1,000 of the backups that could not be removed, and why' })
+    .optional(),
 }
 
 export const operationStatus = z
@@ -126,6 +145,7 @@ const request = z
     compare: z.enum(['hash', 'stat']).optional(),
     planId: z.string().optional(),
     level: z.enum(['quick', 'full', 'deep']).optional(),
+    policy: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
   })
   .meta({ id: 'RecordedRequest', description: 'What was asked for, defaults filled in.' })
 
@@ -150,6 +170,7 @@ const summary = z
     skipped_metadata_files: count("only in Arc's own: schema files that it lacks").optional(),
     skipped_overlong_keys: count("only in Arc's own: files whose names were too long").optional(),
     unaddressable_files: count("only in Arc's own: files whose names could not be used").optional(),
+    pinned: z.literal(true).meta({ description: 'no prune removes it' }).optional(),
     scope: databaseNames.optional(),
     reused_files: count('of the files, those that an earlier backup at the target had').optional(),
     reused_bytes: bytes('their size').optional(),
@@ -295,6 +316,27 @@ export const verifyStarted = z.strictObject({ ...begun, level: z.enum(['quick', 
 export const resumed = z.strictObject(begun)
 export const discarded = z.strictObject({ message: z.string(), operation_id: operationId })
 export const cancelling = z.strictObject({ message: z.string(), status: runs })
+export const pruneStarted = z.strictObject({
+  message: text('what was done', 'Prune started'),
+  operation_id: operationId,
+  status: runs,
+  target: targetName,
+})
+const planned = { backup_id: backupId, created_at: time('when the backup began') }
+export const prunePlan = z.strictObject({
+  dry_run: z.literal(true).meta({ description: 'nothing was removed' }),
+  target: targetName,
+  timezone: text('where hours, days and weeks begin', 'Europe/Berlin'),
+  keep: z.array(z.strictObject({ ...planned, reasons: keepReasons })).meta({ description: 'newest first' }),
+  remove: z.array(z.strictObject(planned)).meta({ description: 'newest first' }),
+  warnings: z.array(z.string()).meta({ description: 'backups that could not be read, and stay' }).optional(),
+})
+export const pinned = z.strictObject({
+  backup_id: backupId,
+  message: text('what was done', 'Backup pinned'),
+  pinned: z.boolean().meta({ description: 'is it kept from every prune' }),
+  target: targetName,
+})
 export const deleted = z.strictObject({ backup_id: backupId, message: z.string() })
 
 export const health = z.strictObject({

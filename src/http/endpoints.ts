@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { ErrorCode } from '../errors.js'
 import * as answers from './answers.js'
 import { createSchema, pageSchema, restoreSchema, verifySchema, waitSchema } from './requests.js'
+import { pruneSchema } from './retention.js'
 
 /** One answer that is no error. */
 export interface AnswerOf {
@@ -306,6 +307,68 @@ export const endpoints: readonly Endpoint[] = [
       },
     },
     errors: ['NOT_FOUND', 'BUSY', ...ofStores],
+  },
+  {
+    method: 'post',
+    path: `${group}/prune`,
+    name: 'pruneBackups',
+    summary: 'Remove the backups of a target that no rule keeps',
+    description:
+      "The words mean what they mean to restic's forget. Backups of some databases only are judged apart from those of all. The newest stays, so does the newest that " +
+      'verified, and so does what is pinned, whatever the rules say.',
+    body: pruneSchema,
+    answers: {
+      200: {
+        description: 'A dry run: what would be kept, by which rules, and what would be removed.',
+        schema: answers.prunePlan,
+        example: {
+          dry_run: true,
+          target: 'local',
+          timezone: 'Europe/Berlin',
+          keep: [{ backup_id: backupId, created_at: '2026-11-23T10:30:45Z', reasons: ['daily', 'newest'] }],
+          remove: [],
+        },
+      },
+      202: {
+        description: 'The prune goes on; its state is at `/api/v1/backup/status`.',
+        schema: answers.pruneStarted,
+        example: { message: 'Prune started', operation_id: operationId, status: 'running', target: 'local' },
+      },
+    },
+    errors: ['BUSY', ...ofStores],
+  },
+  {
+    method: 'post',
+    path: `${group}/{id}/pin`,
+    name: 'pinBackup',
+    summary: 'Keep a backup from every prune',
+    description: 'The pin is a file at the target, beside the backup. A delete of this very backup still removes it.',
+    id: 'backup',
+    query: 'target',
+    answers: {
+      200: {
+        description: 'It is pinned.',
+        schema: answers.pinned,
+        example: { backup_id: backupId, message: 'Backup pinned', pinned: true, target: 'local' },
+      },
+    },
+    errors: ['REQUEST_INVALID', 'NOT_FOUND', 'BUSY', ...ofStores],
+  },
+  {
+    method: 'delete',
+    path: `${group}/{id}/pin`,
+    name: 'unpinBackup',
+    summary: 'Let a prune remove a backup again',
+    id: 'backup',
+    query: 'target',
+    answers: {
+      200: {
+        description: 'It is not pinned.',
+        schema: answers.pinned,
+        example: { backup_id: backupId, message: 'Backup unpinned', pinned: false, target: 'local' },
+      },
+    },
+    errors: ['REQUEST_INVALID', 'NOT_FOUND', ...ofStores],
   },
   {
     method: 'get',

@@ -2,7 +2,15 @@ import type { Readable } from 'node:stream'
 import type { Started } from '../engine/coordinator.js'
 import type { JournalEntry } from '../engine/journal.js'
 import type { Measures, TargetSpace } from '../engine/measures.js'
-import type { BackupRequest, Caller, OperationStatus, RestoreRequest, VerifyRequest } from '../engine/operation.js'
+import type {
+  BackupRequest,
+  Caller,
+  OperationStatus,
+  PruneRequest,
+  RestoreRequest,
+  VerifyRequest,
+} from '../engine/operation.js'
+import type { PrunePlan } from '../engine/prune.js'
 import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
 
@@ -15,6 +23,15 @@ export interface Operations {
   startVerify(request: VerifyRequest, caller: Caller): Promise<Started>
   /** `target` names the place where several have a backup of this id. */
   deleteBackup(id: string, target?: string): Promise<void>
+  startPrune(request: PruneRequest, caller: Caller): Promise<Started>
+  /** What a prune would do now. */
+  planPrune(request: PruneRequest): Promise<PrunePlan>
+  /** Days begin in this time zone where a prune names none. */
+  readonly timezone: string
+  /** Keeps a backup from every prune; answers the name of its target. @throws NOT_FOUND, BUSY */
+  pin(id: string, target: string | undefined, by: string): Promise<string>
+  /** @throws NOT_FOUND */
+  unpin(id: string, target?: string): Promise<string>
   listBackups(): Promise<BackupList>
   showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null

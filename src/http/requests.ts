@@ -7,7 +7,8 @@ import { isBackupId } from '../format/backup-id.js'
 const mostDatabases = 256
 
 /** Go takes `null` for a field that is not there. */
-const flag = (description: string) => z.boolean({ error: 'must be true or false' }).nullish().meta({ description })
+export const flag = (description: string) =>
+  z.boolean({ error: 'must be true or false' }).nullish().meta({ description })
 
 /** Checked by hand: for a long list of wrong values zod would gather one issue for each. */
 const databases = z
@@ -20,7 +21,7 @@ const databases = z
   .nullish()
   .meta({ description: 'only these databases; absent: all' })
 
-const target = z
+export const target = z
   .string({ error: 'must be the name of a target' })
   .nullish()
   .meta({ description: 'name of a target; absent: the default one for a new backup, else whichever has the backup' })
@@ -212,7 +213,11 @@ function refuseShared(metadata: string, metadataWanted: unknown, config: string,
   }
 }
 
-function read<T extends z.ZodType>(schema: T, body: unknown, refuse: (why: string) => ServiceError): z.output<T> {
+export function read<T extends z.ZodType>(
+  schema: T,
+  body: unknown,
+  refuse: (why: string) => ServiceError,
+): z.output<T> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refuse('it must be a JSON object')
   // Go matches keys without regard to case, and of repeated ones takes the last.
   const fields = Object.fromEntries(Object.entries(body).map(([key, value]) => [key.toLowerCase(), value]))

@@ -2,13 +2,14 @@ import type { JournalEntry } from '../engine/journal.js'
 import type { OperationStatus } from '../engine/operation.js'
 import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
+import { pruneBody } from './retention.js'
 
 /** `/status` as Arc has it, then our own keys. Bytes, milliseconds, RFC 3339. */
 export function statusBody(status: OperationStatus | null): Record<string, unknown> {
   if (!status) return { status: 'idle' }
   return {
     operation: status.operation,
-    backup_id: status.backupId,
+    ...(status.operation !== 'prune' && { backup_id: status.backupId }),
     status: status.status,
     total_files: status.totalFiles,
     processed_files: status.processedFiles,
@@ -36,6 +37,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     ...settledBody(status),
     ...restoreBody(status),
     ...verifyBody(status),
+    ...(status.prune && pruneBody(status.prune)),
   }
 }
 

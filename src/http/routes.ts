@@ -9,6 +9,7 @@ import type { Operations } from './operations.js'
 import { showPath } from './path.js'
 import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
 import { goDuration, listBody, operationBody, planBody, statusBody } from './responses.js'
+import { routeRetention } from './retention.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
@@ -128,6 +129,8 @@ export function createRouter(operations: Operations, feed: Feed, metrics: Metric
       target,
     }
   })
+
+  routeRetention(router, group, operations)
 
   router.get(`${group}/:id`, async (ctx) => {
     ctx.body = await operations.showBackup(parseBackupId(ctx.params.id), targetOf(ctx)).catch(hideDamaged)

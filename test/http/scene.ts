@@ -11,6 +11,7 @@ import type {
   BackupRequest,
   Caller,
   OperationStatus,
+  PruneRequest,
   RestoreRequest,
   VerifyRequest,
 } from '../../src/engine/operation.js'
@@ -84,7 +85,11 @@ export const plan: RestorePlan = {
 
 /** The seam to the engine: keeps what it was asked, and answers from what a test puts into it. */
 export class Engine implements Operations {
-  readonly asked: { what: string; request: BackupRequest | RestoreRequest | VerifyRequest; caller: Caller }[] = []
+  readonly asked: {
+    what: string
+    request: BackupRequest | RestoreRequest | VerifyRequest | PruneRequest
+    caller: Caller
+  }[] = []
   readonly deleted: string[] = []
   current: OperationStatus | null = null
   /** Thrown by whatever is called next. */
@@ -121,6 +126,28 @@ export class Engine implements Operations {
     this.#fail()
     this.#find(id)
     this.deleted.push(id)
+  }
+
+  timezone = 'UTC'
+
+  async startPrune(request: PruneRequest, caller: Caller) {
+    return this.#start('prune', request, caller, '')
+  }
+
+  async planPrune(request: PruneRequest) {
+    this.#fail()
+    const { timezone } = request.policy
+    return { target: 'local', timezone, keep: [], remove: [], warnings: [] }
+  }
+
+  async pin(id: string) {
+    this.#fail()
+    this.#find(id)
+    return 'local'
+  }
+
+  async unpin(id: string) {
+    return this.pin(id)
   }
 
   async listBackups() {
@@ -200,7 +227,12 @@ export class Engine implements Operations {
     this.discarded.push(id)
   }
 
-  #start(what: string, request: BackupRequest | RestoreRequest | VerifyRequest, caller: Caller, backupId: string) {
+  #start(
+    what: string,
+    request: BackupRequest | RestoreRequest | VerifyRequest | PruneRequest,
+    caller: Caller,
+    backupId: string,
+  ) {
     this.#fail()
     this.asked.push({ what, request, caller })
     return { backupId, operationId, target: 'local' }
