@@ -44,7 +44,7 @@ export function declareRetention(
     .option('--keep-monthly <n>', 'the same for months', count)
     .option('--keep-yearly <n>', 'the same for years', count)
     .option('--within <days>', 'keep what is younger than so many days, seen from the newest', count)
-    .option('--timezone <name>', "where days and weeks begin (default: backup.schedule.timezone, else this machine's)")
+    .option('--timezone <name>', "where days and weeks begin (default: this machine's time zone)")
     .option('--target <name>', 'where to prune (default: backup.default_target)')
     .option('--dry-run', 'only say what would be kept and removed')
     .option('--yes', 'do not ask')

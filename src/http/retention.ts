@@ -30,7 +30,7 @@ export const pruneSchema = z
       .string({ error: zoneError })
       .refine(isZone, { error: zoneError })
       .nullish()
-      .meta({ description: 'where hours, days, weeks begin; default: backup.schedule.timezone' }),
+      .meta({ description: "where hours, days, weeks begin; default: that of the service's machine" }),
     target,
     dry_run: flag('only say what would be kept and removed; default false'),
   })
