@@ -45,6 +45,20 @@ export class Client {
     }
   }
 
+  /** Resolves when an operation could start: a backup of what does not exist is refused for that then, and for nothing else. */
+  async waitForSlot(): Promise<void> {
+    for (;;) {
+      try {
+        await this.call('POST', '', { databases: ['no-such-database'] })
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error
+        if (error.status === 400) return
+        if (error.status !== 409) throw error
+      }
+      await sleep(100)
+    }
+  }
+
   /** Polls until nothing runs, showing each status to `onStatus`. @throws when the operation did not complete */
   async waitForEnd(period: number, onStatus: (status: Json) => void = () => {}): Promise<Json> {
     for (;;) {

@@ -1,13 +1,13 @@
-// A process of its own: asks for the status 20 times a second, whether or not the last answer is there, and sends the times in ms when told to stop.
+// A process of its own: asks for the status 20 times a second, whether or not the last answer is there, and sends the times in ms whenever it is told to.
 const [url = '', token = ''] = process.argv.slice(2)
 const period = 50
-const latencies: number[] = []
+let latencies: number[] = []
 const began = performance.now()
 
-const timer = setInterval(() => void ask(), period)
-process.once('message', () => {
-  clearInterval(timer)
+setInterval(() => void ask(), period)
+process.on('message', () => {
   process.send?.(latencies)
+  latencies = []
 })
 
 async function ask(): Promise<void> {
@@ -16,5 +16,5 @@ async function ask(): Promise<void> {
   const answer = await fetch(`${url}/api/v1/backup/status`, { headers: { authorization: `Bearer ${token}` } })
   await answer.text()
   if (answer.status !== 200) throw new Error(`the status answered ${answer.status}`)
-  latencies.push(performance.now() - Math.min(due, performance.now()))
+  latencies.push(Math.max(0, performance.now() - due))
 }

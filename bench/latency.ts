@@ -24,7 +24,7 @@ export async function measureLatency(folder: string): Promise<void> {
     }
     const [probe] = helpers
     if (!probe) throw new Error('the probe did not start')
-    probe.send('stop')
+    probe.send('tell')
     const [latencies] = (await once(probe, 'message')) as [number[]]
     const [p50, p95, p99, max] = [0.5, 0.95, 0.99, 1].map((share) => percentile(latencies, share).toFixed(1))
     console.log(

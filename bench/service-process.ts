@@ -57,7 +57,7 @@ export async function startServiceProcess(config: string, options: ServiceOption
   const url = await listening(child, lines)
   const operationEnd = async (): Promise<void> => {
     for await (const [line] of on(lines, 'line', { close: ['close'] })) {
-      if (/"(backup|restore) ended"/.test(String(line))) return
+      if (/"(backup|restore|verify) ended"/.test(String(line))) return
     }
     throw new Error('the service ended in the middle of an operation')
   }

@@ -25,12 +25,12 @@ export const remoteSets: readonly FileSet[] = [
 
 const filesPerHour = 15
 
-/** Writes a set: each file begins with its number, the rest is random and the same for all. */
-export function writeSet(root: string, { files, size }: FileSet): void {
+/** Writes a set: each file begins with its number, the rest is random and the same for all. @param name what its databases' names begin with */
+export function writeSet(root: string, { files, size }: FileSet, name = 'db'): void {
   const content = randomBytes(size)
   for (let index = 0; index < files; index += 1) {
     const hour = Math.floor(index / filesPerHour)
-    const [database, measurement] = [`db${hour % 3}`, `m${hour % 7}`]
+    const [database, measurement] = [`${name}${hour % 3}`, `m${hour % 7}`]
     const time = new Date(Date.UTC(2026, 0, 1, Math.floor(hour / 21))).toISOString()
     const at = `${root}/${database}/${measurement}/${time.slice(0, 10).replaceAll('-', '/')}/${time.slice(11, 13)}`
     if (index % filesPerHour === 0) mkdirSync(at, { recursive: true })

@@ -84,15 +84,28 @@ export class Stage {
     return { ...cost, id: String(started.backup_id), status }
   }
 
-  async restore(id: string): Promise<Cost & { status: Json }> {
+  /** Into an empty root. @param request what else the restore is asked for */
+  async restore(id: string, request: Json = {}): Promise<Cost & { status: Json }> {
     rmSync(this.restored, { recursive: true })
     mkdirSync(this.restored)
-    const { cost, status } = await this.#measure('restore', '/restore', {
-      backup_id: id,
-      confirm: true,
-      restore_metadata: false,
+    return this.#restore('restore', id, request)
+  }
+
+  /** Over the source itself. */
+  async restoreOver(id: string, request: Json = {}): Promise<Cost & { status: Json }> {
+    return this.#restore('backup', id, request)
+  }
+
+  async verify(id: string): Promise<Cost & { status: Json }> {
+    const { pid, operationEnd } = this.services.backup
+    const client = this.backupClient
+    let operation = ''
+    const cost = await this.#cost(pid, async () => {
+      const ended = operationEnd()
+      operation = String((await client.call('POST', `/${id}/verify`, { level: 'full' })).operation_id)
+      await ended
     })
-    return { ...cost, status }
+    return { ...cost, status: await client.call('GET', `/operations/${operation}`) }
   }
 
   /** @throws where the copies differ from the source */
@@ -108,27 +121,55 @@ export class Stage {
     await this.backupClient.call('DELETE', `/${id}`)
   }
 
+  /** All backups, as a client asks for them. */
+  async list(): Promise<Cost> {
+    return this.#cost(this.services.backup.pid, async () => {
+      await this.backupClient.call('GET', '')
+    })
+  }
+
+  /** Until its last file is gone: a delete of many files is answered before. */
+  async deleteWhole(id: string): Promise<Cost> {
+    return this.#cost(this.services.backup.pid, async () => {
+      await this.delete(id)
+      await this.backupClient.waitForSlot()
+    })
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.services.backup.stop(), this.services.restore.stop()])
   }
 
+  async #restore(role: Role, id: string, request: Json): Promise<Cost & { status: Json }> {
+    const body = { backup_id: id, confirm: true, restore_metadata: false, ...request }
+    const { cost, status } = await this.#measure(role, '/restore', body)
+    return { ...cost, status }
+  }
+
   async #measure(role: Role, path: '' | '/restore', body: Json): Promise<{ cost: Cost; started: Json; status: Json }> {
     const { pid, url, operationEnd } = this.services[role]
-    const { server } = this.#options
     const client = new Client(url, token)
     await client.call('GET', '/status')
+    let started: Json = {}
+    const cost = await this.#cost(pid, async () => {
+      ;[, started] = await Promise.all([operationEnd(), client.start(path, body)])
+    })
+    return { cost, started, status: await client.waitForEnd(pollPeriod) }
+  }
+
+  /** What a service's work costs, to the end of `sync -f`. */
+  async #cost(pid: number, work: () => Promise<void>): Promise<Cost> {
+    const { server } = this.#options
     await this.settle()
     resetPeakMemory(pid)
     const cpu = (): readonly [ours: number, servers: number] => [cpuSeconds(pid), server ? cpuSeconds(server()) : 0]
     const before = cpu()
     const began = performance.now()
-    const [, started] = await Promise.all([operationEnd(), client.start(path, body)])
+    await work()
     await run('sync', ['-f', this.folder])
     const wall = (performance.now() - began) / 1000
     const after = cpu()
-    const status = await client.waitForEnd(pollPeriod)
-    const cost = { wall, cpu: after[0] - before[0], server: after[1] - before[1], memory: peakMemory(pid) }
-    return { cost, started, status }
+    return { wall, cpu: after[0] - before[0], server: after[1] - before[1], memory: peakMemory(pid) }
   }
 
   /** What earlier work left to be written must not be paid by the next. */
