@@ -1,5 +1,5 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -11,13 +11,18 @@ export interface LogOptions {
 /** Names that could hold a credential, wherever an object is logged. */
 const secret = ['authorization', 'x-api-key', 'token', 'password', 'secret', 'credential']
 
+/** What a terminal acts on instead of showing it, and what makes of one line two or turns its direction. */
+const control = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+/** A line break ends a line here, and only there: in JSON those of a value are escaped already, a console's message is escaped by itself. */
+const controlInLine = /(?!\n)[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+
 /** JSON lines with Arc's field names (`level`, `time`, `message`), or lines for people. */
 export function createLog(options: LogOptions): Logger {
-  const fd = options.fd ?? 1
-  const destination =
-    options.format === 'console'
-      ? pretty({ destination: fd, sync: true, colorize: false })
-      : pino.destination({ dest: fd, sync: true })
+  const file = pino.destination({ dest: options.fd ?? 1, sync: true })
+  const toLines = options.format === 'console' ? forPeople() : (line: string) => line
+  const destination = {
+    write: (line: string): void => void file.write(toLines(line).replace(controlInLine, asCode)),
+  }
   return pino(
     {
       level: options.level,
@@ -29,4 +34,16 @@ export function createLog(options: LogOptions): Logger {
     },
     destination,
   )
+}
+
+function forPeople(): (line: string) => string {
+  return prettyFactory({
+    colorize: false,
+    messageKey: 'message',
+    messageFormat: ({ message = '' }) => String(message).replace(control, asCode),
+  })
+}
+
+function asCode(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
+import { isLoopback } from './config/listen.js'
 import { checkConfigText } from './config/load.js'
 import { describeStore } from './config/overlap.js'
 import { reveal } from './config/reveal.js'
@@ -135,7 +136,8 @@ export async function startService(config: Config, log: Logger): Promise<Service
       : null
     const feed = new Feed(coordinator)
     metrics = new Metrics(coordinator)
-    const app = createApp({ operations: coordinator, feed, metrics, authenticator, log })
+    const isLocal = isLoopback(config.server.host)
+    const app = createApp({ operations: coordinator, feed, metrics, authenticator, isLocal, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server
     const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
     await listen(server, config)

@@ -60,3 +60,36 @@ t.test('a name that could hold a credential is never written with its value', as
     })
   }
 })
+
+t.test('what a terminal would act on is written as text, and no line can be forged', async (t) => {
+  const codes = [
+    ...Array.from({ length: 32 }, (_, code) => code),
+    0x7f,
+    0x85,
+    0x9b,
+    0x2028,
+    0x2029,
+    0x202e,
+    0x2066,
+    0x61c,
+  ]
+  const nasty = `a${String.fromCharCode(...codes)}\n{"level":"info","message":"forged"}\r\nINFO forged\u001b[2J`
+  for (const format of ['json', 'console'] as const) {
+    await t.test(format, async (t) => {
+      const { log, lines, json } = open(t, { level: 'info', format })
+      log.warn({ value: nasty, deep: [{ nasty }] }, nasty)
+      log.child({ nasty }).error(nasty)
+      log.error({ err: new Error(nasty) }, 'failed')
+      log.error({ err: new ServiceError('INTERNAL', nasty, { path: nasty, cause: new Error(nasty) }) }, 'failed')
+      log.error(new Error(nasty))
+      const text = lines().join('\n')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+      t.notMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e\u2066\u061c]/)
+      t.match(text, '\\u001b[2J')
+      t.match(text, '\\u009b')
+      if (format === 'console') t.notMatch(text, /^(\{|INFO)/m, 'what follows a line break of a value is indented')
+      else t.match(json(), Array(5).fill({ component: 'arc-backup' }), 'five lines of JSON')
+      if (format === 'json') t.equal(json()[0]?.message, nasty, 'nothing is lost')
+    })
+  }
+})

@@ -98,7 +98,12 @@ export interface Config {
     readonly port: number
     /** Key that decided `port`, for messages: `backup.port` or `server.port`. */
     readonly portKey: string
-    readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+    readonly tls: {
+      readonly certFile: string
+      readonly keyFile: string
+      /** Certificates that clients show: by whom they must be signed, and whether one is needed. Absent: they are not asked for any. */
+      readonly clients?: { readonly caFile: string; readonly required: boolean }
+    } | null
     readonly readTimeoutMs: number
     readonly idleTimeoutMs: number
   }

@@ -13,12 +13,7 @@ export function serverOf(values: Values, toPath: (given: string) => string): Con
     host: hostOf(values),
     port: settings['backup.port'] ?? settings['server.port'],
     portKey,
-    tls: settings['server.tls_enabled']
-      ? {
-          certFile: tlsFile(values, 'server.tls_cert_file', toPath),
-          keyFile: tlsFile(values, 'server.tls_key_file', toPath),
-        }
-      : null,
+    tls: tlsOf(values, toPath),
     readTimeoutMs: settings['server.read_timeout'] * 1000,
     idleTimeoutMs: settings['server.idle_timeout'] * 1000,
   }
@@ -42,16 +37,33 @@ function hostOf({ settings, warnings }: Values): string {
   return loopback
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-function tlsFile(
-  values: Values,
-  key: 'server.tls_cert_file' | 'server.tls_key_file',
-  toPath: (given: string) => string,
-): string {
-  const file = toPath(values.settings[key])
-  if (!isFile(file)) values.refuse(key, 'an existing regular file, because server.tls_enabled is true')
-  return file
+type TlsKey = 'server.tls_cert_file' | 'server.tls_key_file' | 'backup.tls_client_ca_file'
+
+function tlsOf(values: Values, toPath: (given: string) => string): Config['server']['tls'] {
+  const { settings } = values
+  const authorities = settings['backup.tls_client_ca_file'] !== ''
+  if (!settings['server.tls_enabled']) {
+    // Whoever means to keep others out by certificates shall not be left open.
+    if (authorities) values.refuse('backup.tls_client_ca_file', 'nothing, because server.tls_enabled is false')
+    return null
+  }
+  const file = (key: TlsKey, why: string): string => {
+    const found = toPath(settings[key])
+    if (!isFile(found)) values.refuse(key, `an existing regular file, because ${why}`)
+    return found
+  }
+  return {
+    certFile: file('server.tls_cert_file', 'server.tls_enabled is true'),
+    keyFile: file('server.tls_key_file', 'server.tls_enabled is true'),
+    ...(authorities && {
+      clients: {
+        caFile: file('backup.tls_client_ca_file', 'it is set'),
+        required: settings['backup.tls_client_auth'] === 'require',
+      },
+    }),
+  }
 }

@@ -86,6 +86,8 @@ export const settings = z.object({
   'backup.default_target': line().toLowerCase().default(''),
   'backup.host': text().optional(),
   'backup.port': integer(0, 65_535).optional(),
+  'backup.tls_client_ca_file': path().default(''),
+  'backup.tls_client_auth': oneOf('require', 'request').default('require'),
   'backup.operation_timeout': duration().default(7_200_000),
   'backup.on_interrupt': oneOf('resume', 'clean').default('resume'),
   'backup.incremental': flag().default(true),

@@ -8,6 +8,7 @@ import type { Feed } from './feed.js'
 import { headers } from './headers.js'
 import type { Metrics } from './metrics.js'
 import type { Operations } from './operations.js'
+import { sameOrigin } from './origin.js'
 import { page } from './page.js'
 import { createRouter, refuseUnrouted } from './routes.js'
 import type { State } from './state.js'
@@ -18,18 +19,21 @@ export interface AppOptions {
   readonly metrics: Metrics
   /** Null where authentication is off: everything is open. */
   readonly authenticator: Authenticator | null
+  /** Does it listen on this machine only? */
+  readonly isLocal: boolean
   readonly log: Logger
 }
 
 /** The REST API: headers, errors, access, routes; the order is Arc's. */
-export function createApp({ operations, feed, metrics, authenticator, log }: AppOptions): Koa<State> {
+export function createApp({ operations, feed, metrics, authenticator, isLocal, log }: AppOptions): Koa<State> {
   const app = new Koa<State>()
   // What Koa itself reports here are connections that broke while an answer was sent.
   app.on('error', (error: unknown) => log.debug({ code: systemCode(error) ?? 'unknown' }, 'connection failed'))
   const router = createRouter(operations, feed, metrics)
-  app.use(headers(log))
+  app.use(headers(log, authenticator !== null))
   app.use(page())
   app.use(boundary)
+  if (!authenticator) app.use(sameOrigin(isLocal))
   app.use(access(authenticator, operations))
   app.use(router.routes())
   app.use(refuseUnrouted(router))

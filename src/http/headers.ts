@@ -20,8 +20,8 @@ const preflight = {
   'Access-Control-Allow-Headers': 'Origin,Content-Type,Accept,Authorization,x-api-key,x-arc-database,Content-Encoding',
 }
 
-/** What every answer has; a browser's question before a request is answered here, before anyone asks for a token. */
-export function headers(log: Logger): Middleware<State> {
+/** What every answer has; a browser's question before a request is answered here, before anyone asks for a token. @param isShared may pages of other origins use the API? */
+export function headers(log: Logger, isShared: boolean): Middleware<State> {
   return async (ctx, next) => {
     const id = randomUUID()
     ctx.state.requestId = id
@@ -31,7 +31,7 @@ export function headers(log: Logger): Middleware<State> {
     ctx.set(alwaysSent)
     ctx.set('X-Request-Id', id)
     if (ctx.secure) ctx.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
-    if (ctx.get('Origin') !== '') {
+    if (isShared && ctx.get('Origin') !== '') {
       ctx.set('Access-Control-Allow-Origin', '*')
       ctx.vary('Origin')
       if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {

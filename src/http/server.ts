@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUID, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import {
   createServer as createHttp,
@@ -10,14 +10,23 @@ import {
 } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type Koa from 'koa'
 import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
 import { errorBody } from './boundary.js'
+import { Connections } from './connections.js'
 import { alwaysSent } from './headers.js'
 import { toGoJson } from './json.js'
 
+export interface TlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  /** Clients are asked for a certificate of one of these authorities. Who has none is let in all the same, unless `required`. */
+  readonly clients?: { readonly caFile: string; readonly required: boolean }
+}
+
 export interface ServerOptions {
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+  readonly tls: TlsFiles | null
   /** For a whole request, body included; its head may take ten seconds of that at most. */
   readonly readTimeoutMs: number
   /** For a connection between two requests. */
@@ -25,7 +34,8 @@ export interface ServerOptions {
 }
 
 const headTimeout = 10_000
-const mostConnections = 1024
+/** Connections at once, and how long (ms) a client may take nothing of its answer. */
+const defaultLimits = { connections: 1024, takeMs: 30_000 }
 /** How often connections are looked at for a time-out, in ms. */
 const checkInterval = 1000
 /** What Node's parser gives up on, as far as it is not simply malformed. */
@@ -35,7 +45,7 @@ const refusals: Readonly<Record<string, { status: number; code: ErrorCode }>> = 
 }
 
 /** An HTTP or HTTPS server for the app, with time-outs for slow requests; it does not listen yet. @throws CONFIG_INVALID for a bad certificate */
-export function createServer<State>(app: Koa<State>, options: ServerOptions): Server {
+export function createServer<State>(app: Koa<State>, options: ServerOptions, limits = defaultLimits): Server {
   const nodeOptions: NodeOptions = {
     headersTimeout: Math.min(headTimeout, options.readTimeoutMs),
     requestTimeout: options.readTimeoutMs,
@@ -45,11 +55,12 @@ export function createServer<State>(app: Koa<State>, options: ServerOptions): Se
     requireHostHeader: false,
   }
   const server = options.tls ? createTls(nodeOptions, options.tls) : createHttp(nodeOptions)
-  server.maxConnections = mostConnections
+  const connections = new Connections(server, limits.connections, limits.takeMs)
   const handle = app.callback()
   const latest = new WeakMap<Duplex, ServerResponse>()
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     latest.set(request.socket, response)
+    connections.note(request.socket, response)
     void handle(request, response)
   }
   server.on('request', listener)
@@ -59,18 +70,41 @@ export function createServer<State>(app: Koa<State>, options: ServerOptions): Se
   return server
 }
 
-function createTls(nodeOptions: NodeOptions, files: { certFile: string; keyFile: string }): Server {
+function createTls(nodeOptions: NodeOptions, { certFile, keyFile, clients }: TlsFiles): Server {
   try {
-    const [cert, key] = [readFileSync(files.certFile), readFileSync(files.keyFile)]
-    return createHttps({ ...nodeOptions, cert, key, handshakeTimeout: headTimeout })
+    const server = createHttps({
+      ...nodeOptions,
+      cert: readFileSync(certFile),
+      key: readFileSync(keyFile),
+      handshakeTimeout: headTimeout,
+      ...(clients && {
+        ca: readAuthorities(clients.caFile),
+        requestCert: true,
+        rejectUnauthorized: clients.required,
+      }),
+    })
+    // A certificate that is not right is worse than none: whoever shows it means to be somebody.
+    if (clients) server.on('secureConnection', (socket) => void (isWrong(socket) && socket.destroy()))
+    return server
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ServiceError(
       'CONFIG_INVALID',
-      `TLS configuration error: ${why} (server.tls_cert_file, server.tls_key_file)`,
+      `TLS configuration error: ${why} (server.tls_cert_file, server.tls_key_file${clients ? ', backup.tls_client_ca_file' : ''})`,
       { cause: error },
     )
   }
+}
+
+/** @throws where the file holds none: Node would take that for "no certificate will do", and say nothing */
+function readAuthorities(file: string): Buffer {
+  const text = readFileSync(file)
+  new X509Certificate(text)
+  return text
+}
+
+function isWrong(socket: TLSSocket): boolean {
+  return !socket.authorized && socket.getPeerX509Certificate() !== undefined
 }
 
 /** Answers what never became a request, in the same form as everything else. The error is not logged: it carries the bytes, and with them a token. */

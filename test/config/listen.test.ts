@@ -55,3 +55,24 @@ t.test('TLS needs both files, and they must be files', async (t) => {
   }
   t.throws(() => load('', ''), { message: /tls_cert_file(.|\n)*tls_key_file/ })
 })
+
+t.test("clients' certificates", async (t) => {
+  const cwd = t.testdir({ 'cert.pem': 'x', 'key.pem': 'x', 'ca.pem': 'x' })
+  const env = {
+    ARC_SERVER_TLS_ENABLED: 'true',
+    ARC_SERVER_TLS_CERT_FILE: 'cert.pem',
+    ARC_SERVER_TLS_KEY_FILE: 'key.pem',
+  }
+  const load = (more: NodeJS.ProcessEnv) => loadConfig({ cwd, env: { ...env, ...more } }).server.tls
+  t.notOk('clients' in (load({}) ?? {}))
+  const caFile = `${cwd}/ca.pem`
+  t.strictSame(load({ ARC_BACKUP_TLS_CLIENT_CA_FILE: 'ca.pem' })?.clients, { caFile, required: true })
+  const asked = { ARC_BACKUP_TLS_CLIENT_CA_FILE: 'ca.pem', ARC_BACKUP_TLS_CLIENT_AUTH: 'request' }
+  t.strictSame(load(asked)?.clients, { caFile, required: false })
+  t.throws(() => load({ ARC_BACKUP_TLS_CLIENT_CA_FILE: 'missing' }), {
+    message: /tls_client_ca_file.*existing regular file/,
+  })
+  t.throws(() => load({ ARC_BACKUP_TLS_CLIENT_CA_FILE: 'ca.pem', ARC_SERVER_TLS_ENABLED: 'false' }), {
+    message: /tls_client_ca_file.*expected nothing, because server.tls_enabled is false/,
+  })
+})

@@ -278,6 +278,7 @@ export interface Api {
 
 export interface ApiOptions extends Partial<ServerOptions> {
   readonly auth?: false
+  readonly isLocal?: false
   readonly feed?: Partial<FeedOptions>
 }
 
@@ -302,6 +303,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     feed,
     metrics,
     authenticator: options.auth === false ? null : authenticator,
+    isLocal: options.isLocal ?? true,
     log: pino({ level: 'trace', messageKey: 'message' }, { write: (line: string) => log.push(line) }),
   })
   const server = createServer(app, { tls: null, readTimeoutMs: 30_000, idleTimeoutMs: 30_000, ...options })
@@ -340,7 +342,7 @@ export async function startApi(t: Test, options: ApiOptions = {}): Promise<Api> 
     })
     // A server that closes while we still send is no failure of the test.
     socket.on('error', () => {})
-    socket.write(text)
+    socket.write(text, 'latin1')
     await once(socket, 'close')
     return received
   }
