@@ -245,6 +245,10 @@ export class Coordinator {
     return target.name
   }
 
+  get targetNames(): readonly string[] {
+    return this.#targets.all.map(({ name }) => name)
+  }
+
   async listBackups(): Promise<BackupList> {
     return this.#targets.list(this.#options.log, this.#verdicts)
   }

@@ -32,6 +32,8 @@ export interface Operations {
   pin(id: string, target: string | undefined, by: string): Promise<string>
   /** @throws NOT_FOUND */
   unpin(id: string, target?: string): Promise<string>
+  /** Names of all targets. */
+  readonly targetNames: readonly string[]
   listBackups(): Promise<BackupList>
   showBackup(id: string, target?: string): Promise<Record<string, unknown>>
   status(): OperationStatus | null

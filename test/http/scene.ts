@@ -16,6 +16,7 @@ import type {
   VerifyRequest,
 } from '../../src/engine/operation.js'
 import type { RestorePlan } from '../../src/engine/restore-plan.js'
+import type { BackupList } from '../../src/engine/targets.js'
 import { ServiceError } from '../../src/errors.js'
 import { createApp } from '../../src/http/app.js'
 import { Feed, type FeedOptions } from '../../src/http/feed.js'
@@ -150,7 +151,9 @@ export class Engine implements Operations {
     return this.pin(id)
   }
 
-  async listBackups() {
+  targetNames: readonly string[] = ['local']
+
+  async listBackups(): Promise<BackupList> {
     this.#fail()
     return { backups: [{ backup_id: arcBackupId, backup_type: 'full' }], warnings: this.warnings, unreachable: [] }
   }
