@@ -29,6 +29,11 @@ export interface ServiceOptions {
   readonly profile?: string
 }
 
+/** On a machine where Arc runs, its variables would lead from the data that was made for this to Arc's own. */
+function withoutArcs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('ARC_')))
+}
+
 /** Starts `arc-backup serve`, and resolves when it listens. @throws what it said, when it ends instead */
 export async function startServiceProcess(config: string, options: ServiceOptions = {}): Promise<ServiceProcess> {
   const child = spawn(
@@ -46,7 +51,7 @@ export async function startServiceProcess(config: string, options: ServiceOption
       config,
     ],
     {
-      env: { ...process.env, ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info' },
+      env: { ...withoutArcs(process.env), ARC_LOG_FORMAT: 'json', ARC_LOG_LEVEL: 'info' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
   )
