@@ -161,12 +161,21 @@ export async function connect(config: AzureStoreConfig): Promise<AzureClient> {
   return new AzureClient(await serviceOf(config), config)
 }
 
+/** What Arc takes for granted in a connection string with a key, and this SDK wants to see. */
+function complete(connectionString: string): string {
+  const has = (name: string): boolean => new RegExp(`(?:^|;)\\s*${name}=`).test(connectionString)
+  if (!has('AccountKey')) return connectionString
+  const protocol = has('DefaultEndpointsProtocol') ? '' : 'DefaultEndpointsProtocol=https;'
+  const suffix = has('BlobEndpoint') || has('EndpointSuffix') ? '' : ';EndpointSuffix=core.windows.net'
+  return protocol + connectionString + suffix
+}
+
 async function serviceOf({ credential, endpoint }: AzureStoreConfig): Promise<BlobServiceClient> {
   // Ours is the only retry layer.
   const options = { retryOptions: { maxTries: 1 } }
   if (credential.kind === 'connection-string') {
     try {
-      return BlobServiceClient.fromConnectionString(credential.connectionString, options)
+      return BlobServiceClient.fromConnectionString(complete(credential.connectionString), options)
     } catch {
       // The SDK's message is left out: the string holds the key.
       throw new ServiceError(

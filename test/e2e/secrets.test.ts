@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { adminToken, copyFixture, facts } from '../support/fixture.js'
 import { startProgram } from '../support/process.js'
 
@@ -61,11 +63,77 @@ t.test('no credential shows in logs at trace level, journal, manifests, answers 
   for (const path of records) places[path] = readFileSync(path, 'latin1')
   t.ok(records.length >= 3, 'there is a journal and there are manifests')
   t.match(stdout, /"caller":"admin"/, 'the log says who asked')
-  const secrets = [...Object.values(facts.tokens), 'SENTINEL']
+  holdNone(t, places, [...Object.values(facts.tokens), 'SENTINEL'])
+})
+
+t.test('nor does one of a store, whichever way it is given, while every one of them fails', async (t) => {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  const refused = await closedPort()
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  // A key is sent as what was signed with it, a connection string in parts: each is looked for as it is written and as it is read.
+  const keys = ['SENTINEL-account', 'SENTINEL-string'].map(base64)
+  const targets = {
+    s3: `type = "s3"\ns3_bucket = "acme"\ns3_endpoint = "http://127.0.0.1:${refused}"\ns3_access_key = "SENTINELID"\ns3_secret_key = "SENTINEL-s3"`,
+    chain: `type = "s3"\ns3_bucket = "other"\ns3_endpoint = "http://127.0.0.1:${refused}"`,
+    key: `type = "azure"\nazure_container = "acme"\nazure_endpoint = "http://127.0.0.1:${refused}/one"\nazure_account_name = "acme"\nazure_account_key = "${keys[0]}"`,
+    sas: `type = "azure"\nazure_container = "acme"\nazure_endpoint = "http://127.0.0.1:${refused}/two"\nazure_account_name = "acme"\nazure_sas_token = "?sv=2024-01-01&sig=SENTINEL-sas"`,
+    string: `type = "azure"\nazure_container = "acme"\nazure_connection_string = "AccountName=acme;AccountKey=${keys[1]};BlobEndpoint=http://127.0.0.1:${refused}/three"`,
+  }
+  const tables = Object.entries(targets).map(([name, lines]) => `[backup.targets.${name}]\n${lines}\n`)
+  const config = readFileSync(`${folder}/arc.toml`, 'utf8').replace('[backup]', '[backup]\ndefault_target = "local"')
+  writeFileSync(`${folder}/arc.toml`, `${config}\n${tables.join('')}`)
+  const program = startProgram(t, ['serve'], {
+    cwd: folder,
+    env: {
+      ARC_BACKUP_PORT: '0',
+      ARC_BACKUP_HOST: '127.0.0.1',
+      ARC_BACKUP_RETRY_TIMEOUT: '200ms',
+      ARC_LOG_LEVEL: 'trace',
+      AWS_ACCESS_KEY_ID: 'SENTINELENV',
+      AWS_SECRET_ACCESS_KEY: 'SENTINEL-env',
+      AWS_SESSION_TOKEN: 'SENTINEL-session',
+    },
+  })
+  const [, url] = await program.waitFor(/"url":"([^"]+)"/)
+  const answers: string[] = []
+  const call = async (method: string, path: string, body?: unknown): Promise<string> => {
+    const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
+    const answer = await fetch(`${url}${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
+    const text = await answer.text()
+    answers.push(text)
+    return text
+  }
+  t.match(await call('GET', '/api/v1/backup'), /"unreachable_targets":\["chain","key","s3","sas","string"\]/)
+  for (const target of Object.keys(targets)) {
+    while ((await call('POST', '/api/v1/backup', { target, include_config: false })).includes('"BUSY"')) await sleep(50)
+    while ((await call('GET', '/api/v1/backup/status')).includes('"running"')) await sleep(20)
+    t.match(answers.at(-1), '"status":"failed"', target)
+  }
+  await call('GET', '/metrics')
+  await call('GET', '/api/v1/backup/operations')
+  const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+  program.child.kill('SIGTERM')
+  const { stdout, stderr } = await program.ended
+  const places: Record<string, string> = { log: stdout + stderr, answers: answers.join('\n'), processes }
+  for (const path of filesBelow(`${folder}/data/arc-backup`)) places[path] = readFileSync(path, 'latin1')
+  holdNone(t, places, ['SENTINEL', ...keys])
+})
+
+function holdNone(t: Test, places: Record<string, string>, secrets: readonly string[]): void {
   for (const [place, text] of Object.entries(places)) {
     for (const secret of secrets) t.notOk(text.includes(secret), `${place.split('/').at(-1)}: ${secret.slice(0, 8)}`)
   }
-})
+}
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

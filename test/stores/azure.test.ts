@@ -137,6 +137,23 @@ t.test('a blob deleted or overwritten since it was listed', async (t) => {
   await t.rejects(store.read('other', { start: 4 }), { code: 'SOURCE_CHANGED' })
 })
 
+t.test('a connection string may leave out what Arc takes for granted', async (t) => {
+  const { container, store } = await open()
+  await put(store, 'a', 'x')
+  const { connectionString, account } = server
+  for (const given of [connectionString, connectionString.replace('DefaultEndpointsProtocol=http;', '')]) {
+    const credential = { kind: 'connection-string', connectionString: given } as const
+    const same = await openStore(server.config(container.containerName, { credential }))
+    t.teardown(() => same.close())
+    t.equal((await collect(await same.read('a'))).toString(), 'x')
+  }
+  const short = `AccountName=${account};AccountKey=a2V5`
+  const credential = { kind: 'connection-string', connectionString: short } as const
+  const own = await openStore(server.config('arc', { credential }))
+  t.teardown(() => own.close())
+  t.equal(own.url, `azure://${account}/arc`)
+})
+
 t.test('what Azure refuses has a code, a hint, and no secret', async (t) => {
   const { container, store } = await open()
   await put(store, 'a', 'x')
