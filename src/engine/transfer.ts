@@ -245,6 +245,8 @@ async function renameBatch(task: RenameTask, store: Store): Promise<TransferOutc
       if (await wasSwitched(task, store, index, path)) continue
       // A switch once begun is finished: one name that can't be switched does not keep the others old.
       failures.push({ index, failure: toFailure(error) })
+      // Nobody would look for it any more.
+      if (task.direction === 'show') await store.remove([hidden]).catch(() => {})
     }
   }
   return { ...emptyOutcome(paths.length), failures }

@@ -395,6 +395,15 @@ t.test('rename: staged files are shown, others hidden; one that fails does not k
   }
 })
 
+t.test('rename: what can not be shown leaves nothing hidden', async (t) => {
+  const here = scene(t)
+  mkdirSync(here.target('db/a'), { recursive: true })
+  writeFileSync(here.target(hiddenName('db/a', operation, 'part')), 'new')
+  const outcome = await here.run({ kind: 'rename', store: 'to', paths: 'db/a', operation, direction: 'show' })
+  t.match(outcome, { fatal: null, failures: [{ failure: { message: /illegal operation on a directory/ } }] })
+  t.same(readdirSync(here.target('db')), ['a'])
+})
+
 t.test('remove: files, or what was staged for them', async (t) => {
   const here = scene(t)
   const names = ['db/a', 'db/b', hiddenName('db/a', operation, 'part'), hiddenName('db/a', 'another', 'part')]
