@@ -134,11 +134,11 @@ export interface Config {
     readonly operationTimeoutMs: number
     /** Is an interrupted operation left to be resumed, or cleaned up? */
     readonly onInterrupt: 'resume' | 'clean'
-    /** How long files that a restore moved aside are kept, in ms. */
     /** Does a backup take files that have not changed from an earlier one, when the request does not say? */
     readonly incremental: boolean
     /** Age (ms) of a hash after which a file is copied again all the same. */
     readonly rehashAfterMs: number
+    /** How long files that a restore moved aside are kept, in ms. */
     readonly keepReplacedMs: number
     /** How long a lock on an object store holds without being renewed, in ms. */
     readonly lockTtlMs: number

@@ -22,21 +22,11 @@ export function databasesOf({ settings }: Values, toPath: (given: string) => str
   return found
 }
 
-/** What a backup does not hold although this Arc has it. */
-export function uncoveredBy(
-  { settings }: Values,
-  env: NodeJS.ProcessEnv,
-  toPath: (given: string) => string,
-  storage: string | null,
-): string[] {
+/** What a backup does not hold although this Arc has it, as far as the configuration tells; what `arc.db` tells is found when it is copied. */
+export function uncoveredBy({ settings }: Values, toPath: (given: string) => string, storage: string | null): string[] {
   const uncovered = ['rows that Arc still holds in its buffers are in no backup until Arc has written them to files']
   if (settings['tiered_storage.enabled'] && settings['tiered_storage.cold.enabled']) {
     uncovered.push('files that Arc has moved to its cold tier (tiered_storage.cold) are in no backup')
-  }
-  if (env.ARC_ENCRYPTION_KEY) {
-    uncovered.push(
-      'values in arc.db encrypted with ARC_ENCRYPTION_KEY can only be read with that key, which no backup holds',
-    )
   }
   const warehouse = settings['iceberg.warehouse'].replace(/^file:\/\//, '')
   if (settings['iceberg.enabled'] && warehouse !== '') {

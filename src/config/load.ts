@@ -73,7 +73,7 @@ export function loadConfig(options: LoadOptions = {}): Config {
       settlePasses: settings['backup.settle_passes'],
     },
     excluded: excludedFrom(values, toPath, storage.localPath, targets, statePath, databases),
-    uncovered: uncoveredBy(values, env, toPath, storage.localPath),
+    uncovered: uncoveredBy(values, toPath, storage.localPath),
     warnings,
   }
   values.check()

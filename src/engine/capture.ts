@@ -2,6 +2,7 @@ import { copyFile, lstat, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromFailure, systemCode } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
+import type { Beyond } from '../metadata/beyond.js'
 import { localFailure } from '../stores/local-failure.js'
 import { copySingle } from './copy-files.js'
 import { type Run, storeNames } from './run.js'
@@ -37,9 +38,19 @@ export async function captureDatabases(run: Run): Promise<CapturedFile[]> {
     const outcome = await run.pool.metadata({ kind: 'snapshot', path, to, stop: run.progress.stopCell })
     run.progress.check()
     if (!outcome.ok) throw fromFailure(outcome.failure)
+    warnOf(run, path, outcome.beyond)
     captured.push(await store(run, 'metadata', name, snapshot, backupPaths.metadata(name)))
   }
   return captured
+}
+
+function warnOf({ tracker }: Run, path: string, { encrypted, coldFiles }: Partial<Beyond> = {}): void {
+  if (encrypted) {
+    tracker.warn(`${path} has values that can only be read with Arc's ARC_ENCRYPTION_KEY, which no backup holds`)
+  }
+  if (coldFiles) {
+    tracker.warn(`${coldFiles} files of which ${path} says that they are in Arc's cold tier are in no backup`)
+  }
 }
 
 /** The configuration file that was loaded, wherever it lies. */

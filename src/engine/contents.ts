@@ -41,6 +41,7 @@ export async function readContents(run: Run, manifest: Manifest, request: Restor
   const contents = manifest.sidecar
     ? await readSidecar(run, manifest.sidecar, intake)
     : await readFolder(run, manifest, intake)
+  refuseLacking(run, manifest, request, contents.parts)
   await intake.inspection.finish()
   run.tracker.totalsKnown = true
   if (intake.leftOut > 0) {
@@ -110,6 +111,24 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
   }
   await intake.take(select(files, intake.rules))
   return { verified: false, missing: intake.rules.data ? compareCounts(manifest, found, intake) : nothing, parts }
+}
+
+/**
+ * What the manifest says is there beside the data. Of one with a sidecar each part is proven when it is fetched.
+ *
+ * @throws INTEGRITY before anything has changed
+ */
+function refuseLacking(run: Run, manifest: Manifest, request: RestoreRequest, parts: readonly Part[]): void {
+  const { restoreMetadata, restoreConfig } = request
+  for (const [path, isExpected, field] of [
+    [backupPaths.metadata('arc'), restoreMetadata && manifest.has_metadata, 'restore_metadata'],
+    [backupPaths.metadata('iceberg-catalog'), restoreMetadata && manifest.has_iceberg_catalog, 'restore_metadata'],
+    [backupPaths.config, restoreConfig && manifest.has_config, 'restore_config'],
+  ] as const) {
+    if (!isExpected || parts.some((part) => part.path === path)) continue
+    const message = `${run.backupId} lacks ${path}, which its manifest says it has; ${field}: false restores the rest`
+    throw new ServiceError('INTEGRITY', message, { path })
+  }
 }
 
 const nothing: Lacking = { files: 0, sample: [] }

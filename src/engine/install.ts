@@ -27,7 +27,7 @@ export async function stageParts(run: Run, request: RestoreRequest, parts: reado
         run.tracker.warn(`the backup has no ${name} database: ${path} stays as it is`)
         continue
       }
-      const outcome = await run.pool.metadata({ kind: 'check', path: from })
+      const outcome = await run.pool.metadata({ kind: 'check', path: from, replaces: path })
       if (!outcome.ok) throw fromFailure(outcome.failure)
       staged.push({ kind: 'metadata', from, to: path })
     }

@@ -71,6 +71,29 @@ function openLive(path: string, timeout: number): Database.Database | null {
   }
 }
 
+/**
+ * Can this copy go into the live database at all? Asked before anything live is touched; one that can't be opened now is left to the restore.
+ *
+ * @throws SQLITE_INVALID
+ */
+export function checkFit(from: string, to: string): void {
+  if (!existsSync(to)) return
+  let live: Database.Database
+  try {
+    refuseEmpty(to)
+    live = openSource(realpathSync(to))
+  } catch {
+    return
+  }
+  try {
+    refuseOtherPageSize(from, live)
+  } catch (error) {
+    if (isServiceError(error)) throw error
+  } finally {
+    live.close()
+  }
+}
+
 async function restoreInto(
   live: Database.Database,
   options: RestoreDatabaseOptions,

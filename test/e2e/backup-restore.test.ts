@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import t from 'tap'
-import { arcBackupId } from '../support/fixture.js'
+import { arcBackupId, copyFixture } from '../support/fixture.js'
+import { makeDatabase, rowsOf } from '../support/neighbour.js'
 import { type Json, startTestService } from '../support/service.js'
 import { countRows, query } from '../support/sql.js'
 import { hashTree } from '../support/tree.js'
@@ -98,6 +99,38 @@ t.test('a disaster is undone: data, tokens and configuration are as they were', 
   t.equal(statSync(`${folder}/data/arc.db.before-restore`).mode & 0o777, 0o600)
   t.notMatch(readFileSync(`${folder}/arc.toml`, 'utf8'), '# edited')
   t.match(readFileSync(`${folder}/arc.toml.before-restore`, 'utf8'), '# edited')
+})
+
+t.test('databases that Arc keeps elsewhere go along, and come back to where they are now', async (t) => {
+  const elsewhere = t.testdir({})
+  const paths = {
+    'iceberg-catalog': `${elsewhere}/ice.db`,
+    retention: `${elsewhere}/retention.db`,
+    'continuous-query': `${elsewhere}/queries.db`,
+  }
+  for (const [name, path] of Object.entries(paths)) makeDatabase(path, [name])
+  const env = {
+    ARC_ICEBERG_ENABLED: 'true',
+    ARC_ICEBERG_CATALOG_DB_PATH: paths['iceberg-catalog'],
+    ARC_RETENTION_DB_PATH: paths.retention,
+    ARC_CONTINUOUS_QUERY_DB_PATH: paths['continuous-query'],
+  }
+  const folder = `${elsewhere}/arc`
+  mkdirSync(folder)
+  copyFixture(folder)
+  const { run, call } = await startTestService(t, { folder, env })
+  const { backup_id } = await run('')
+  t.match((await call('GET', `/${backup_id}`)).json, {
+    has_iceberg_catalog: true,
+    metadata_files: ['arc', ...Object.keys(paths)],
+  })
+  const live = new Database(paths.retention)
+  t.teardown(() => live.close())
+  live.exec("UPDATE t SET a = 'changed'")
+  rmSync(paths['iceberg-catalog'])
+  t.match(await run('/restore', { backup_id, confirm: true }), { status: 'completed' })
+  for (const [name, path] of Object.entries(paths)) t.same(rowsOf(path), [name], name)
+  t.same(rowsOf(`${paths.retention}.before-restore`), ['changed'])
 })
 
 t.test('files that Arc has compacted since: replace moves them aside, merge says where both lie', async (t) => {

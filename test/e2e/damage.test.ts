@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { arcBackupId } from '../support/fixture.js'
 import { type Json, startTestService, type TestService } from '../support/service.js'
@@ -59,7 +60,7 @@ function sealAnew(scene: Scene, change: (sidecar: { files: Json[]; other_files: 
   writeFileSync(`${scene.backup}/manifest.json`, JSON.stringify(sealed, null, 2))
 }
 
-function sha256(text: string): string {
+function sha256(text: string | Buffer): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
@@ -172,6 +173,21 @@ const refused: Record<string, { damage: (scene: Scene) => void; error: RegExp }>
     },
     error: /not a SQLite database/,
   },
+  'an arc.db with pages of another size': {
+    damage: (here) => {
+      const path = `${here.backup}/metadata/arc.db`
+      const db = new Database(path)
+      db.pragma('page_size = 8192')
+      db.exec('VACUUM')
+      db.close()
+      const content = readFileSync(path)
+      sealAnew(here, ({ other_files }) => {
+        const entry = other_files.find(({ path }) => path === 'metadata/arc.db')
+        Object.assign(entry ?? {}, { size_bytes: content.length, sha256: sha256(content) })
+      })
+    },
+    error: /pages of 8192 bytes, the live database of 4096/,
+  },
   'an arc.db with another hash': {
     damage: ({ backup }) => flipBit(`${backup}/metadata/arc.db`),
     error: /SHA-256/,
@@ -238,6 +254,31 @@ t.test("Arc's own backup has no hashes: its counts and sizes are checked", async
   t.match(status, { status: 'failed', verified: false, missing_files: 2 })
   t.match(status.missing_sample, [{ path: 'metrics/mem' }, { path: 'alpha_iot/cpu' }])
 })
+
+t.test(
+  "what Arc's own manifest says is there beside the data, and is not or is a link, refuses the restore",
+  async (t) => {
+    const here = await scene(t)
+    const backup = `${here.folder}/data/backups/${arcBackupId}`
+    for (const [path, part] of [
+      ['metadata/arc.db', { restore_metadata: true }],
+      ['config/arc.toml', { restore_metadata: false, restore_config: true }],
+    ] as const) {
+      renameSync(`${backup}/${path}`, `${here.folder}/kept`)
+      for (const link of [false, true]) {
+        if (link) symlinkSync(`${here.folder}/kept`, `${backup}/${path}`)
+        const before = snapshot(here)
+        const status = await here.run('/restore', { backup_id: arcBackupId, confirm: true, ...part })
+        t.match(status, { status: 'failed', error_code: 'INTEGRITY', error: new RegExp(`lacks ${path}`) })
+        t.same(snapshot(here), before)
+      }
+      rmSync(`${backup}/${path}`)
+      const rest = { restore_metadata: false, restore_config: false }
+      t.match(await here.run('/restore', { backup_id: arcBackupId, confirm: true, ...rest }), { status: 'completed' })
+      renameSync(`${here.folder}/kept`, `${backup}/${path}`)
+    }
+  },
+)
 
 t.test("what Arc's own manifest counts and its backup lacks is counted to the last file", async (t) => {
   const here = await scene(t)

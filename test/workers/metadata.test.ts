@@ -18,7 +18,8 @@ t.test('in a thread and outside of one: done, or a failure as a plain value', as
     const dir = t.testdir({ text: 'not a database' })
     const path = makeDatabase(`${dir}/live`, ['old'])
     const to = `${dir}/snap`
-    t.same(await run({ kind: 'snapshot', path, to }), { ok: true }, place)
+    const beyond = { encrypted: false, coldFiles: 0 }
+    t.same(await run({ kind: 'snapshot', path, to }), { ok: true, beyond }, place)
     t.same(await run({ kind: 'check', path: to }), { ok: true })
     t.match(await run({ kind: 'check', path: `${dir}/text` }), { ok: false, failure: { code: 'SQLITE_INVALID' } })
     t.same(await run({ kind: 'restore', from: makeDatabase(`${dir}/from`, ['new']), to: path }), { ok: true })
