@@ -1,12 +1,13 @@
 import { isServiceError, ServiceError } from '../errors.js'
 import { formatTime } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
-import { type Manifest, serializeManifest } from '../format/manifest.js'
+import type { Manifest } from '../format/manifest.js'
 import { Basis } from './basis.js'
 import { type Batch, packBatches } from './batch.js'
 import { type CapturedFile, captureConfiguration, captureDatabases } from './capture.js'
 import { Census } from './census.js'
 import { completeListing, Listing } from './chunks.js'
+import { abandon, commit, endCommitted, findCommitted } from './commit.js'
 import { type CopyPlan, copyFiles } from './copy-files.js'
 import { Earlier } from './earlier.js'
 import { staysInterrupted } from './execution.js'
@@ -18,7 +19,6 @@ import { settlePartitions } from './settle.js'
 import { writeSidecar } from './sidecar.js'
 import { sampleSize } from './tracker.js'
 import { WriteBack } from './write-back.js'
-import { writeText } from './write-text.js'
 
 /** Failures looked at again at once. */
 const perPage = 256
@@ -28,9 +28,12 @@ const perPage = 256
  * backup. On any failure nothing stays at the target.
  */
 export async function runBackup(run: Run, request: BackupRequest): Promise<'completed' | 'gaps'> {
+  const committed = run.resumed && (await findCommitted(run))
+  if (committed) return endCommitted(run, committed)
+  let manifest: Manifest
   try {
     const census = new Census()
-    const writeBack = new WriteBack(run.target)
+    const writeBack = new WriteBack(run.target, run.backupId)
     await markBackup(run, 'backup')
     await copyAll(run, request, census, writeBack)
     forgetVanished(run)
@@ -41,11 +44,12 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     if (request.includeConfig) captured.push(...(await captureConfiguration(run)))
     run.progress.check()
     run.tracker.enter('sealing')
-    await seal(run, request, census, captured, writeBack)
+    manifest = await seal(run, request, census, captured, writeBack)
   } catch (error) {
-    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await removeDebris(run)
+    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await abandon(run)
     throw error
   }
+  await commit(run, manifest)
   await unmarkBackup(run)
   return run.tracker.skippedFiles > 0 ? 'gaps' : 'completed'
 }
@@ -142,14 +146,14 @@ function judgeGaps(run: Run): void {
   )
 }
 
-/** Sidecar, then everything durable, then the manifest. */
+/** Sidecar, then everything durable; answers the manifest that may be written then. */
 async function seal(
   run: Run,
   request: BackupRequest,
   census: Census,
   captured: readonly CapturedFile[],
   writeBack: WriteBack,
-): Promise<void> {
+): Promise<Manifest> {
   const { tracker } = run
   const sidecar = await writeSidecar(run, captured, census.entries)
   await writeBack.finish()
@@ -176,17 +180,5 @@ async function seal(
   }
   await run.confirmLocks()
   run.progress.check()
-  await writeText(run.target, `${run.backupId}/${backupPaths.manifest}`, serializeManifest(manifest), {
-    ifAbsent: true,
-  })
-}
-
-/** Why the backup failed is what has to be told; that something of it is left comes second. */
-async function removeDebris(run: Run): Promise<void> {
-  try {
-    await run.target.remove([`${run.backupId}/`])
-  } catch (error) {
-    run.log.error({ err: error }, 'files of a failed backup could not be removed')
-    run.tracker.warn(`files of the failed backup are left in ${run.target.url}/${run.backupId}`)
-  }
+  return manifest
 }

@@ -1,6 +1,7 @@
 import { fromFailure, isServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Marker } from '../format/marker.js'
+import type { Store } from '../stores/store.js'
 import { runLanes } from './lanes.js'
 import { writeMarker } from './mark.js'
 import type { Pool } from './pool.js'
@@ -24,8 +25,8 @@ export async function deleteBackup(
   await target.store.remove([`${id}/${backupPaths.manifest}`])
   // A delete is how room is made on a full disk: there the manifest's own room is what the marker gets.
   if (!marked) await mark().catch(ignoreFull)
-  await target.store.sync?.()
-  return { removed: removeFiles(target, pool, id) }
+  await target.store.sync?.({ below: id })
+  return { removed: removeFiles(target.store, targetStoreName(target.name), pool, id) }
 }
 
 function ignoreFull(error: unknown): false {
@@ -33,23 +34,31 @@ function ignoreFull(error: unknown): false {
   return false
 }
 
-/** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. */
-export async function removeFiles(target: Target, pool: Pool, id: string, tombstone = false): Promise<void> {
+/** What there is of a backup that failed or is given up. Its manifest, if it has one after all, goes first here too. */
+export async function removeBackup(store: Store, id: string): Promise<void> {
+  await store.remove([`${id}/${backupPaths.manifest}`])
+  await store.remove([`${id}/`])
+}
+
+/** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. @param pooled the store's name in the pool */
+export async function removeFiles(
+  store: Store,
+  pooled: string,
+  pool: Pool,
+  id: string,
+  tombstone = false,
+): Promise<void> {
   const marker = `${id}/${backupPaths.marker}`
   const kept = new Set([marker, ...(tombstone ? [`${id}/${backupPaths.manifest}`] : [])])
-  await runLanes(pool.workers * 2, pathsOf(target, id, kept), async (paths) => {
-    const { fatal } = await pool.transfer({
-      kind: 'remove',
-      store: targetStoreName(target.name),
-      paths: paths.join('\0'),
-    })
+  await runLanes(pool.workers * 2, pathsOf(store, id, kept), async (paths) => {
+    const { fatal } = await pool.transfer({ kind: 'remove', store: pooled, paths: paths.join('\0') })
     if (fatal) throw fromFailure(fatal)
   })
-  await target.store.remove([tombstone ? marker : `${id}/`])
+  await store.remove([tombstone ? marker : `${id}/`])
 }
 
 async function* pathsOf(
-  { store }: Target,
+  store: Store,
   id: string,
   kept: ReadonlySet<string>,
 ): AsyncGenerator<string[], void, undefined> {

@@ -1,14 +1,24 @@
+import { endCommitted, findCommitted } from './commit.js'
+import { removeBackup } from './delete.js'
 import { closeRun, openRun, type Plan, removeUploads, type Surroundings } from './execution.js'
 import type { Interrupted } from './journal.js'
+import type { Run } from './run.js'
 import { unstageLeft } from './unstage.js'
 
-/** Gives up an interrupted operation: removes what it left at the target, or beside live files, and its own records. */
+/**
+ * Gives up an interrupted operation: removes what it left at the target, or beside live files, and its own records. A backup that was committed is none to give
+ * up: it is on record as completed then.
+ */
 export async function discardOperation(around: Surroundings, plan: Plan, interrupted: Interrupted): Promise<void> {
   const run = await openRun(around, plan, { ...interrupted, sameBoot: false })
   try {
     await removeUploads(run)
-    if (plan.kind === 'backup') await run.target.remove([`${plan.backupId}/`])
-    else if (run.storage.rename) await unstageLeft(run.pool, run.id, run.scratch.url)
+    const committed = plan.kind === 'backup' ? await findCommitted(run) : null
+    if (committed) {
+      around.journal.end(run.tracker.preview(await endCommitted(run, committed), null))
+      return
+    }
+    await removeLeftovers(run, plan)
     const { status } = interrupted
     const outcome = around.settings.onInterrupt === 'clean' ? 'interrupted' : 'cancelled'
     around.journal.end({ ...status, outcome, error: `${status.error ?? 'interrupted'}; it was given up` })
@@ -17,4 +27,9 @@ export async function discardOperation(around: Surroundings, plan: Plan, interru
     run.tracker.end('cancelled', null)
     await closeRun(run, true)
   }
+}
+
+async function removeLeftovers(run: Run, { kind, backupId }: Plan): Promise<void> {
+  if (kind === 'backup') await removeBackup(run.target, backupId)
+  else if (run.storage.rename) await unstageLeft(run.pool, run.id, run.scratch.url)
 }

@@ -5,6 +5,8 @@ import { type Failure, ServiceError, toFailure } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
 import type { Store } from '../stores/store.js'
 import { bootId } from './boot-id.js'
+import { endCommitted, findCommitted } from './commit.js'
+import { removeBackup } from './delete.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
@@ -143,8 +145,10 @@ export async function openRun(
 }
 
 /** It would be interrupted for ever. */
-async function giveUp(run: Run): Promise<never> {
-  await run.target.remove([`${run.backupId}/`])
+async function giveUp(run: Run): Promise<Outcome> {
+  const committed = await findCommitted(run)
+  if (committed) return endCommitted(run, committed)
+  await removeBackup(run.target, run.backupId)
   throw new ServiceError(
     'UNAVAILABLE',
     `the backup was interrupted ${mostStalls} times in a row without getting any further`,

@@ -3,8 +3,9 @@ import { isServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Marker, readMarker } from '../format/marker.js'
-import { readTombstone, serializeTombstone } from '../format/tombstone.js'
+import { readTombstone } from '../format/tombstone.js'
 import type { Store } from '../stores/store.js'
+import { entomb } from './bury.js'
 import { removeFiles } from './delete.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import type { Surroundings } from './execution.js'
@@ -79,26 +80,23 @@ async function sweepTarget(around: Surroundings, target: Target, dryRun: boolean
       swept.push({ place, path: `${id}/${backupPaths.marker}`, why: 'the backup is whole' })
       if (!dryRun) await store.remove([`${id}/${backupPaths.marker}`])
     } else {
+      if (!dryRun && !(await bury(around, target, id))) continue
       swept.push({ place, path: `${id}/`, why: `left by the ${marker.kind} ${marker.operation}, which has ended` })
-      if (!dryRun) await bury(around, target, id)
     }
   }
   return swept
 }
 
-/** On local disk nobody who could still commit has lost the lock: there no tombstone is needed. */
-async function bury({ pool }: Surroundings, target: Target, id: string): Promise<void> {
-  const { store } = target
+/**
+ * On local disk nobody who could still commit has lost the lock: there no tombstone is needed.
+ *
+ * @returns false where somebody has committed it meanwhile: then it is whole, and stays
+ */
+async function bury({ pool }: Surroundings, { store, name }: Target, id: string): Promise<boolean> {
   const remote = !store.rename
-  if (remote) {
-    const text = Buffer.from(serializeTombstone(new Date()))
-    await store.writeSmall?.(`${id}/${backupPaths.manifest}`, text, { ifAbsent: true }).catch(ignoreExisting)
-  }
-  await removeFiles(target, pool, id, remote)
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!isServiceError(error, 'STORE_EXISTS')) throw error
+  if (remote && (await entomb(store, id)) !== null) return false
+  await removeFiles(store, targetStoreName(name), pool, id, remote)
+  return true
 }
 
 function isUnderWay({ journal }: Surroundings, { operation }: Marker): boolean {

@@ -9,12 +9,15 @@ const period = 96 << 20
  */
 export class WriteBack {
   readonly #store: Pick<Store, 'sync'>
+  readonly #folder: string
   #running: Promise<void> | null = null
   #begunAt = 0
   #failure: { readonly error: unknown } | null = null
 
-  constructor(store: Pick<Store, 'sync'>) {
+  /** @param folder in which all of it is written */
+  constructor(store: Pick<Store, 'sync'>, folder: string) {
     this.#store = store
+    this.#folder = folder
   }
 
   /** So many bytes are written by now. */
@@ -27,7 +30,7 @@ export class WriteBack {
     if (this.#running || !this.#store.sync) return
     this.#begunAt = bytes
     this.#running = this.#store
-      .sync()
+      .sync({ below: this.#folder, ahead: true })
       .catch((error: unknown) => {
         this.#failure ??= { error }
       })
@@ -40,6 +43,6 @@ export class WriteBack {
   async finish(): Promise<void> {
     await this.#running
     if (this.#failure) throw this.#failure.error
-    await this.#store.sync?.()
+    await this.#store.sync?.({ below: this.#folder })
   }
 }

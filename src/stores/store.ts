@@ -108,6 +108,13 @@ export interface CopyOptions extends Placement {
   readonly onBytes?: (bytes: number) => void
 }
 
+export interface SyncOptions {
+  /** A folder that holds all that matters; '' or absent for the whole store. */
+  readonly below?: string
+  /** Only so that a later call finds less to do; where that would cost more than it saves nothing happens. */
+  readonly ahead?: true
+}
+
 /** What is left on the file system of a store. */
 export interface Space {
   readonly bytes: number
@@ -223,7 +230,7 @@ export interface Store {
   ): Promise<Duplicated | undefined>
 
   /** Everything written so far is on stable storage when this resolves. */
-  sync?(): Promise<void>
+  sync?(options?: SyncOptions): Promise<void>
 
   /** Replaces `to` by `from` in one step; `from` is gone afterwards. Only where the store has such a step. */
   rename?(from: string, to: string): Promise<void>

@@ -34,6 +34,12 @@ export interface CrashResult {
   readonly wrong: readonly string[]
 }
 
+interface Kill {
+  readonly kind: Kind
+  /** Phase. */
+  readonly wanted: string
+}
+
 const phases: Readonly<Record<Kind, readonly string[]>> = {
   backup: ['listing', 'copying', 'settling', 'metadata', 'sealing'],
   restore: ['reading', 'checking', 'staging', 'syncing', 'switching'],
@@ -51,13 +57,15 @@ export async function* crashCampaign(
   writeSource(arc)
   const source = hashTree(arc)
   let victim = await ground.start()
+  const counts = new Map<string, number>()
   try {
     for (let kill = 0; kill < kills; kill += 1) {
       const wrong: string[] = []
       const before = await backupsOf(victim)
-      const kind = choose(before.length, random)
+      const { kind, wanted } = choose(before.length, counts, random)
       const damaged = kind === 'restore' ? damage(arc, source, random) : source
-      const phase = await interrupt(victim, kind, before, random)
+      const phase = await interrupt(victim, { kind, wanted }, before, random)
+      counts.set(`${kind} ${phase}`, (counts.get(`${kind} ${phase}`) ?? 0) + 1)
       await victim.kill()
       wrong.push(...listedButNotWhole(await ground.target.tree(), source))
       if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), source, damaged))
@@ -98,11 +106,14 @@ function writeSource(arc: string): void {
   for (let index = 0; index < 4; index += 1) write(`db0/large/2026/01/03/${index}.parquet`, randomBytes(9 << 20))
 }
 
-function choose(backups: number, random: () => number): Kind {
-  if (backups === 0) return 'backup'
-  if (backups > mostBackups) return 'delete'
-  const number = random()
-  return number < 0.4 ? 'backup' : number < 0.8 ? 'restore' : 'delete'
+/** What is to be killed, and in which phase: half the time where it was killed least so far, since some phases are over in a blink. */
+function choose(backups: number, counts: ReadonlyMap<string, number>, random: () => number): Kill {
+  const possible = backups === 0 ? ['backup'] : backups > mostBackups ? ['delete'] : Object.keys(phases)
+  const all = (possible as Kind[]).flatMap((kind) => phases[kind].map((wanted): Kill => ({ kind, wanted })))
+  const any = all[Math.floor(random() * all.length)] as Kill
+  if (random() < 0.5) return any
+  const times = ({ kind, wanted }: Kill): number => counts.get(`${kind} ${wanted}`) ?? 0
+  return all.reduce((least, kill) => (times(kill) < times(least) ? kill : least), any)
 }
 
 /** Some files are gone, some are others, some are new. */
@@ -132,13 +143,11 @@ function reset(arc: string, source: Record<string, string>): void {
 /** Starts an operation, and resolves at some instant of it: some time after a phase has begun, or at any time. Answers the phase. */
 async function interrupt(
   victim: Victim,
-  kind: Kind,
+  { kind, wanted }: Kill,
   backups: readonly string[],
   random: () => number,
 ): Promise<string> {
   const id = backups[Math.floor(random() * backups.length)]
-  const names = phases[kind]
-  const wanted = names[Math.floor(random() * names.length)]
   const later = random() < 0.5 ? 0 : random() * 30
   if (kind === 'delete') {
     // The answer comes when it is over: it is not waited for.

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { arcBackupId } from '../support/fixture.js'
+import { serializeMarker } from '../../src/format/marker.js'
+import { arcBackupId, copyFixture } from '../support/fixture.js'
 import { hashTree } from '../support/tree.js'
 import { end, makeFolder, type Served, serve } from './served.js'
 
@@ -96,6 +97,50 @@ t.test('on_interrupt = "clean": nothing is left of it, at once or after the next
   t.match(await again.call('GET', '/status'), { status: 'failed', outcome: 'interrupted', error: /was killed/ })
   await end(again, 'SIGTERM')
 })
+
+for (const ARC_BACKUP_ON_INTERRUPT of ['resume', 'clean']) {
+  t.test(
+    `a backup killed after its commit is whole, whatever has become of its source ("${ARC_BACKUP_ON_INTERRUPT}")`,
+    async (t) => {
+      const folder = t.testdir({})
+      copyFixture(folder)
+      const first = await serve(t, folder)
+      const { backup_id, operation_id } = await first.call('POST', '')
+      t.match(await first.settled(), { outcome: 'completed' })
+      await end(first, 'SIGTERM')
+      const own = `${folder}/data/backups/${backup_id}`
+      const before = hashTree(own)
+      // As a power cut leaves it between the commit and the record of the end; and the disk with the source did not come back.
+      const { default: Database } = await import('better-sqlite3')
+      const state = `${folder}/data/arc-backup`
+      const journal = new Database(`${state}/journal.db`)
+      const instance = journal.prepare('SELECT id FROM instance').pluck().get() as string
+      journal.exec(
+        `UPDATE operations SET state = 1, boot = 'before', status = json_set(status, '$.status', 'running', '$.outcome', NULL)`,
+      )
+      journal.close()
+      mkdirSync(`${state}/operations/${operation_id}`)
+      const marker = {
+        instance,
+        operation: String(operation_id),
+        kind: 'backup',
+        host: 'here',
+        since: '2026-11-23T10:30:00Z',
+      } as const
+      writeFileSync(`${own}/.arc-backup.json`, serializeMarker(marker))
+      rmSync(`${folder}/data/arc`, { recursive: true })
+
+      const second = await serve(t, folder, { ARC_BACKUP_ON_INTERRUPT })
+      const ended = await second.settled(1)
+      t.match(ended, { operation_id, backup_id, status: 'completed', outcome: 'completed', error: undefined })
+      t.ok(Number(ended.total_files) > 0)
+      t.same(hashTree(own), before, 'and the marker is gone')
+      const { backups } = (await second.call('GET', '')) as { backups: { backup_id: string }[] }
+      t.ok(backups.some((backup) => backup.backup_id === backup_id))
+      await end(second, 'SIGTERM')
+    },
+  )
+}
 
 t.test('a backup that is interrupted again and again without getting further is given up', async (t) => {
   const { served, own } = await halfBackup(t)

@@ -109,6 +109,29 @@ t.test('on an object store nobody can commit a backup any more that is swept', a
   t.same((await sweep(around, [{ name: 's3', store, locked: true }], false)).length, 0)
 })
 
+t.test('a backup that is committed while the sweep begins stays', async (t) => {
+  const config = await minio.bucket()
+  const { around, marker } = prepare(t, undefined, { 'target:s3': config })
+  const store = await openStore(config)
+  t.teardown(() => store.close())
+  const id = idOf(10)
+  await put(store, `${id}/.arc-backup.json`, marker(done))
+  await put(store, `${id}/data/db/m/a.parquet`, 'x')
+  const racing = new Proxy(store, {
+    get: (real, name) => {
+      const value: unknown = Reflect.get(real, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'writeSmall') return value.bind(real)
+      return async (...args: unknown[]) => {
+        if (args[0] === `${id}/manifest.json`) await put(real, args[0], '{"backup_id": "x"}')
+        return value.apply(real, args)
+      }
+    },
+  })
+  t.same(await sweep(around, [{ name: 's3', store: racing, locked: false }], false), [])
+  t.same(await namesOf(store), [`${id}/.arc-backup.json`, `${id}/data/db/m/a.parquet`, `${id}/manifest.json`])
+})
+
 t.test('a target that gives no answer keeps nobody from sweeping the others', async (t) => {
   const { around, marker, scene } = prepare(t)
   const id = idOf(10)

@@ -9,7 +9,7 @@ function disk() {
 
 t.test('one sync at a time, begun each 96 MiB; the last one begins when the one under way has ended', async (t) => {
   const { waiting, sync } = disk()
-  const writeBack = new WriteBack({ sync })
+  const writeBack = new WriteBack({ sync }, 'backup')
   writeBack.written(95 << 20)
   t.equal(waiting.length, 0)
   writeBack.written(97 << 20)
@@ -29,7 +29,7 @@ t.test('one sync at a time, begun each 96 MiB; the last one begins when the one 
 
 t.test('an error that the disk reports to an early sync is not lost', async (t) => {
   const { waiting, sync } = disk()
-  const writeBack = new WriteBack({ sync })
+  const writeBack = new WriteBack({ sync }, 'backup')
   writeBack.begin(1)
   waiting[0]?.reject(new Error('the disk is broken'))
   await new Promise(setImmediate)
@@ -39,7 +39,7 @@ t.test('an error that the disk reports to an early sync is not lost', async (t) 
 })
 
 t.test('a store without such a step is done at once', async () => {
-  const writeBack = new WriteBack({})
+  const writeBack = new WriteBack({}, 'backup')
   writeBack.begin(1)
   await writeBack.finish()
 })

@@ -102,7 +102,7 @@ export function faulty(inner: Store, plan: FaultPlan): Store {
     ...(inner.abortUpload && {
       abortUpload: (upload) => call('abortUpload', upload.path, async () => inner.abortUpload?.(upload)),
     }),
-    ...(inner.sync && { sync: () => call('sync', '', async () => inner.sync?.()) }),
+    ...(inner.sync && { sync: (options) => call('sync', '', async () => inner.sync?.(options)) }),
     ...(inner.rename && { rename: (from, to) => call('rename', from, async () => inner.rename?.(from, to)) }),
     ...(inner.inspectFolder && {
       inspectFolder: (folder) => call('inspectFolder', folder, async () => inner.inspectFolder?.(folder)),
