@@ -4,7 +4,7 @@ import { latencyHistogram } from './latency-histogram.js'
 import type { MetricRegistry, Sample } from './metric-registry.js'
 import type { Operations } from './operations.js'
 
-const quantiles = { 0.5: 50, 0.99: 99, 1: 100 }
+const percentiles = [50, 99, 100]
 
 /** How the process, its threads and the stores do. */
 export class ProcessMetrics {
@@ -21,12 +21,12 @@ export class ProcessMetrics {
     registry.gauge(
       'arc_backup_event_loop_delay_seconds',
       'How late the main thread was since the last scrape',
-      ['quantile'],
+      ['percentile'],
       () => {
-        const found = Object.entries(quantiles).map(
-          ([quantile, percent]): Sample<'quantile'> => [
-            { quantile },
-            this.#delay.count === 0 ? 0 : this.#delay.percentile(percent) / 1e9,
+        const found = percentiles.map(
+          (percentile): Sample<'percentile'> => [
+            { percentile: `${percentile}` },
+            this.#delay.count === 0 ? 0 : this.#delay.percentile(percentile) / 1e9,
           ],
         )
         this.#delay.reset()

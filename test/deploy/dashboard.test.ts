@@ -42,11 +42,12 @@ t.test('Prometheus scrapes the service, and answers all that the dashboard asks'
   // So much that operations are seen while they run.
   const big = `${service.folder}/data/arc/metrics/cpu/big.parquet`
   writeFileSync(big, '')
-  truncateSync(big, 1 << 30)
+  truncateSync(big, 512 << 20)
 
   const prometheus = await startPrometheus(t, `${deploy}/prometheus`, (config) =>
-    config.replaceAll('15s', '200ms').replace('arc-backup:8010', new URL(service.service.url).host),
+    config.replaceAll('15s', '100ms').replace('arc-backup:8010', new URL(service.service.url).host),
   )
+
   const start = Date.now() / 1000
   const { backup_id } = await service.run('')
   t.match(await service.run(''), { outcome: 'completed' })

@@ -162,7 +162,7 @@ t.test('threads, stores, process', async (t) => {
     'arc_backup_store_request_duration_seconds_bucket{store="storage",action="read",le="60"}': 3,
     'arc_backup_store_request_duration_seconds_bucket{store="storage",action="read",le="+Inf"}': 4,
     'arc_backup_store_request_duration_seconds_sum{store="storage",action="read"}': 90,
-    'arc_backup_event_loop_delay_seconds{quantile="0.99"}': Number,
+    'arc_backup_event_loop_delay_seconds{percentile="99"}': Number,
     process_resident_memory_bytes: Number,
     process_cpu_seconds_total: Number,
   })
