@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads'
+import { type ChangedOutcome, type ChangedTask, findChanged } from '../src/engine/changed-folders.js'
 import { type SelectOutcome, type SelectTask, selectEntries } from '../src/engine/selection.js'
 import { findRuns, type IndexOutcome, type IndexTask } from '../src/engine/sidecar-runs.js'
 import { type TransferOutcome, type TransferTask, transfer } from '../src/engine/transfer.js'
@@ -15,8 +16,8 @@ export interface TransferThreadData {
   readonly meters?: SharedArrayBuffer
 }
 
-type Task = TransferTask | ListTask | IndexTask | SelectTask
-type Outcome = TransferOutcome | ListOutcome | IndexOutcome | SelectOutcome
+type Task = TransferTask | ListTask | ChangedTask | IndexTask | SelectTask
+type Outcome = TransferOutcome | ListOutcome | ChangedOutcome | IndexOutcome | SelectOutcome
 
 /** One task in, one outcome out. Failures are outcomes, never thrown. Each store is opened once; tests open some that fail. */
 export function taskRunner({ stores, meters: buffer }: TransferThreadData, openOne: typeof openStore = openStore) {
@@ -34,6 +35,8 @@ export function taskRunner({ stores, meters: buffer }: TransferThreadData, openO
       switch (task.kind) {
         case 'list':
           return { level: await listLevel(task, await storeByName(task.store)) }
+        case 'changed':
+          return { changed: findChanged(task, await storeByName(task.store)) }
         case 'index':
           return { runs: findRuns(task.file, task.start, task.end) }
         case 'select':

@@ -12,6 +12,8 @@ export class Census {
   /** What the backup holds of each partition, as long as nothing is taken out of it; and the state files of Arc's compaction. */
   readonly prints = new PartitionPrints()
   readonly states = new Set<string>()
+  /** Partitions with a file that was rewritten before it was copied. */
+  readonly reread = new Set<string>()
   readonly #tallies = new Map<string, Tally>()
   #anchors = 0
   #anchorBytes = 0
@@ -21,6 +23,7 @@ export class Census {
     this.entries += report.entries
     this.prints.merge(report.prints)
     for (const path of report.states) this.states.add(path)
+    for (const partition of report.reread) this.reread.add(partition)
     this.reusedFiles += report.reusedFiles
     this.reusedBytes += report.reusedBytes
     this.#anchors += report.anchors

@@ -13,6 +13,8 @@ import type { CopyTask, ProveTask } from './transfer.js'
 export interface CopyPlan extends Omit<CopyTask, 'kind' | 'batch' | 'progress' | 'transfers' | 'uploads' | 'reuse'> {
   readonly basis?: Basis
   readonly onReport?: (report: Report) => void
+  /** A batch is written. */
+  readonly onBatch?: () => void
 }
 
 /** Two tasks a thread: the next one is there when the last one ends, and no more than that waits. */
@@ -23,7 +25,7 @@ const lanesPerWorker = 2
  * other failure is thrown once every task under way has ended.
  */
 export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, after = 0): Promise<void> {
-  const { onReport, basis, ...ways } = plan
+  const { onReport, onBatch, basis, ...ways } = plan
   const task = { ...ways, ...networkOf(run), kind: 'copy', progress: run.progress.buffer } as const
   await runLanes(run.pool.workers * lanesPerWorker, batchesOf(run.inventory, listing, after), async (batch) => {
     run.progress.check()
@@ -35,6 +37,7 @@ export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, afte
     const { done, failures, fatal, report } = outcome
     run.inventory.record(batch, { done, failures, files: report?.files ?? '', others: report?.others ?? '' })
     if (report) onReport?.(report)
+    onBatch?.()
     if (fatal) throw fromFailure(fatal)
   })
 }

@@ -9,6 +9,12 @@ export interface StoredBatch extends Batch {
   readonly done: Uint8Array
 }
 
+/** Some folders, joined by NUL, and a time for each (ns). */
+export interface TimedFolders {
+  readonly paths: string
+  readonly times: BigInt64Array
+}
+
 /** What a thread made of a batch, as far as it is worth keeping. */
 export interface BatchOutcome {
   readonly done: Uint8Array
@@ -63,6 +69,7 @@ export class Inventory {
       CREATE TABLE IF NOT EXISTS failures (id INTEGER PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,
         mtime TEXT NOT NULL, etag TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS paths (path TEXT PRIMARY KEY) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS folders (id INTEGER PRIMARY KEY, paths TEXT NOT NULL, times BLOB NOT NULL);
       CREATE TABLE IF NOT EXISTS extras (id INTEGER PRIMARY KEY, paths TEXT NOT NULL)`)
     this.#insert = this.#db.prepare(
       'INSERT INTO batches (paths, sizes, mtimes, sha256, done, etags) VALUES (?, ?, ?, ?, ?, ?)',
@@ -156,6 +163,20 @@ export class Inventory {
     const counted = this.#db.prepare(`SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes ${gone}`).get()
     this.#db.exec(`DELETE ${gone}`)
     return counted as { files: number; bytes: number }
+  }
+
+  /** Folders that were listed, and when the entries of each had last changed then (ns). */
+  addFolders({ paths, times }: TimedFolders): void {
+    this.#db.prepare('INSERT INTO folders (paths, times) VALUES (?, ?)').run(paths, bytes(times))
+  }
+
+  /** The same, as many at a time as were added together. */
+  *folders(): Generator<TimedFolders, void, undefined> {
+    const select = this.#db.prepare('SELECT id, paths, times FROM folders WHERE id > ? ORDER BY id LIMIT 1')
+    type Found = { id: number; paths: string; times: Buffer } | undefined
+    for (let row = select.get(0) as Found; row; row = select.get(row.id) as Found) {
+      yield { paths: row.paths, times: new BigInt64Array(copy(row.times)) }
+    }
   }
 
   /** Id of the last batch so far; 0 where there is none. */

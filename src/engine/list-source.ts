@@ -7,7 +7,7 @@ import type { Listing } from './chunks.js'
 import { PartitionPrints } from './partition-prints.js'
 import { type Run, storeNames } from './run.js'
 import { allocated, checkSpace } from './space.js'
-import { isLeftOut, type ListTask, walk } from './walk.js'
+import { type Found, isLeftOut, type ListTask, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
 const filesPerSpaceCheck = 4096
@@ -30,7 +30,9 @@ export async function listSource(
   try {
     let checkedAt = 0
     let needed = 0
-    await walkSource(run, databases, false, async (batch) => {
+    const noteTimes = (folders: readonly string[], times: BigInt64Array): void =>
+      run.inventory.addFolders({ paths: folders.join('\0'), times })
+    const take = async (batch: Batch): Promise<void> => {
       for (const fresh of admit ? await admit(batch) : [batch]) run.inventory.add(fresh)
       for (const size of batch.sizes) {
         run.tracker.totalBytes += size
@@ -42,7 +44,8 @@ export async function listSource(
       if (run.tracker.totalFiles - checkedAt < filesPerSpaceCheck) return
       checkedAt = run.tracker.totalFiles
       await checkRoom(run, needed)
-    })
+    }
+    await walkSource(run, databases, false, take, noteTimes)
     await checkRoom(run, needed)
     run.tracker.totalsKnown = true
     listing.finish()
@@ -61,13 +64,22 @@ export async function walkSource(
   databases: readonly string[] | undefined,
   namesOnly: boolean,
   found: (batch: Batch) => Promise<void> | void,
+  times?: Found['times'],
 ): Promise<void> {
   if (run.storage.listLevel && databases === undefined) for await (const _ of run.storage.list('', { depth: 1 })) break
-  await walkFolders(run, foldersOf(databases), databases, namesOnly, found)
+  await walkFolders(run, foldersOf(databases), databases, namesOnly, found, times)
 }
 
-/** What is in the partitions of the same files; on a file system the threads make that of what they list. */
-export async function printSource(run: Run, databases: readonly string[] | undefined): Promise<PartitionPrints> {
+/**
+ * What is in the partitions of the same files, or of those below some folders; on a file system the threads make that of what they list.
+ *
+ * @param folders only where the storage has such
+ */
+export async function printSource(
+  run: Run,
+  databases: readonly string[] | undefined,
+  folders: readonly string[] = foldersOf(databases),
+): Promise<PartitionPrints> {
   const all = new PartitionPrints()
   if (!run.storage.listLevel) {
     await walkSource(run, databases, false, (batch) => {
@@ -78,7 +90,7 @@ export async function printSource(run: Run, databases: readonly string[] | undef
   }
   await walk(
     run.pool,
-    { ...walkOf(run, foldersOf(databases), databases), printed: true },
+    { ...walkOf(run, folders, databases), printed: true },
     {
       prints: (rows) => {
         run.progress.check()
@@ -109,9 +121,15 @@ export async function walkFolders(
   databases: readonly string[] | undefined,
   namesOnly: boolean,
   found: (batch: Batch) => Promise<void> | void,
+  times?: Found['times'],
 ): Promise<void> {
   if (!run.storage.listLevel) return walkObjects(run, folders, databases, namesOnly, found)
-  await walk(run.pool, { ...walkOf(run, folders, databases), namesOnly }, { batch: found })
+  const timed = times && ({ timed: true } as const)
+  await walk(
+    run.pool,
+    { ...walkOf(run, folders, databases), namesOnly, ...timed },
+    { batch: found, ...(times && { times }) },
+  )
 }
 
 /**

@@ -22,20 +22,47 @@ export interface Ways {
   readonly size: number
 }
 
+/** What is the same for many files. */
+export interface Moving {
+  readonly live: boolean | undefined
+  readonly progress: Progress
+  readonly counted: BatchProgress
+}
+
 export type MoveOptions = CopyOptions & {
   readonly onUpload?: (upload: Upload) => void
   readonly beforeUpload?: (path: string) => void
 }
 
 /**
+ * Moves one file of this machine in one go. Undefined where that takes waiting: where an end is elsewhere, or a live source changed under the reader. Nothing is
+ * counted then; `moveFile` does it.
+ */
+export function moveNow(
+  { from, to, path, target }: Ways,
+  options: MoveOptions,
+  { live, progress, counted }: Moving,
+): Copied | undefined {
+  let bytes = 0
+  const onBytes = (count: number): void => {
+    bytes += count
+    counted.addBytes(count)
+    progress.check()
+  }
+  try {
+    return to.copyNow?.(from, path, target, { ...options, onBytes })
+  } catch (error) {
+    counted.addBytes(-bytes)
+    if (live && isServiceError(error, 'SOURCE_CHANGED')) return undefined
+    throw error
+  }
+}
+
+/**
  * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step
  * back by what was counted for a try that failed.
  */
-export async function moveFile(
-  ways: Ways,
-  options: MoveOptions,
-  { live, progress, counted }: { live: boolean | undefined; progress: Progress; counted: BatchProgress },
-): Promise<Copied> {
+export async function moveFile(ways: Ways, options: MoveOptions, { live, progress, counted }: Moving): Promise<Copied> {
   let bytes = 0
   const counting: MoveOptions = {
     ...options,

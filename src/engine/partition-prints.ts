@@ -48,10 +48,11 @@ export class PartitionPrints {
     }
   }
 
-  /** Partitions that are not the same in both. */
-  differing(others: PartitionPrints): Set<string> {
+  /** Partitions that are not the same in both. @param isIn says which of these partitions count; all of them where it is absent. */
+  differing(others: PartitionPrints, isIn: (partition: string) => boolean = () => true): Set<string> {
     const found = new Set<string>()
     for (const [partition, { files, sum, other }] of this.#prints) {
+      if (!isIn(partition)) continue
       const print = others.#prints.get(partition)
       if (print?.files !== files || print.sum !== sum || print.other !== other) found.add(partition)
     }

@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
+import type { ChangedOutcome, ChangedTask } from './changed-folders.js'
 import type { Selected, SelectOutcome, SelectTask } from './selection.js'
 import type { IndexOutcome, IndexTask, Runs } from './sidecar-runs.js'
 import type { TransferOutcome, TransferTask } from './transfer.js'
@@ -17,6 +18,8 @@ export interface Pool {
   transfer(task: TransferTask): Promise<TransferOutcome>
   /** @throws what the store failed with */
   list(task: ListTask): Promise<ListedLevel>
+  /** @throws what the store failed with */
+  changed(task: ChangedTask): Promise<readonly string[]>
   /** @throws MANIFEST_INVALID, PATH_UNSAFE */
   index(task: IndexTask): Promise<Runs>
   /** @throws MANIFEST_INVALID, PATH_UNSAFE */
@@ -65,6 +68,11 @@ export function openPool(options: PoolOptions): Pool {
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)
       if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
+    changed: async (task) => {
+      const outcome: ChangedOutcome = await files.run(task)
+      if ('changed' in outcome) return outcome.changed
       throw fromFailure(outcome.failure)
     },
     index: async (task) => {

@@ -72,9 +72,10 @@ export class Inspection {
   }
 
   async #inspect(batch: Batch): Promise<void> {
-    const { backupId, pool, progress, targetStore } = this.#run
+    const { id, backupId, pool, progress, targetStore } = this.#run
     const { failures, fatal } = await pool.transfer({
       kind: 'inspect',
+      operation: id,
       from: targetStore,
       to: storeNames.storage,
       fromPrefix: `${backupId}/${backupPaths.data}`,

@@ -1,4 +1,4 @@
-import { classify, databaseOf, measurementOf } from '../format/data-path.js'
+import { classify, databaseOf, dataPartitionOf, measurementOf } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import { SidecarWriter } from '../format/sidecar.js'
 import type { Copied } from '../stores/store.js'
@@ -28,6 +28,8 @@ export interface Report {
   /** What is in the partitions, of the versions that were listed; and the state files of Arc's compaction. */
   readonly prints: readonly PrintRow[]
   readonly states: readonly string[]
+  /** Partitions with a file that was copied in another version than the listed one. */
+  readonly reread: readonly string[]
   /** Lines for the sidecar's list of data files, and of the others; as `SidecarWriter` makes them, from the first one on. */
   readonly files: string
   readonly others: string
@@ -42,7 +44,8 @@ export interface Moved extends Copied {
 }
 
 export interface Reporter {
-  add(path: string, moved: Moved): void
+  /** @param listedMtimeNs of the version that was listed, where it matters whether that is the one that was copied */
+  add(path: string, moved: Moved, listedMtimeNs?: bigint): void
   /** @param batch what was to be copied; `done` has a 1 for each file that was */
   end(batch?: Batch, done?: Uint8Array): Report
 }
@@ -61,11 +64,16 @@ function heldOf(batch?: Batch, done?: Uint8Array): Pick<Report, 'prints' | 'stat
 export function reportOn(): Reporter {
   const [writer, otherWriter] = [new SidecarWriter(), new SidecarWriter()]
   const tallies = new Map<string, Tally>()
+  const reread = new Set<string>()
   let [files, others, anchors, anchorBytes, compactionStates] = ['', '', 0, 0, 0]
   let [reusedFiles, reusedBytes] = [0, 0]
   return {
-    add: (path, moved) => {
+    add: (path, moved, listedMtimeNs) => {
       const { size, sha256, sourceMtimeNs, sourceEtag, etag: copyEtag, reused } = moved
+      if (listedMtimeNs !== undefined && listedMtimeNs !== sourceMtimeNs && sourceEtag === undefined) {
+        const partition = dataPartitionOf(path)
+        if (partition !== null) reread.add(partition)
+      }
       const source_mtime_ns = String(sourceMtimeNs)
       if (reused) {
         reusedFiles += 1
@@ -103,6 +111,7 @@ export function reportOn(): Reporter {
     },
     end: (batch, done) => ({
       ...heldOf(batch, done),
+      reread: [...reread],
       tallies: [...tallies.values()],
       anchors,
       anchorBytes,

@@ -18,6 +18,7 @@ import type { Part } from './selection.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
 import { unstage, unstageLeft } from './unstage.js'
+import { WriteBack } from './write-back.js'
 
 /**
  * A restore, as a list of steps. All reading, checking and running out of space comes before the first live file changes; a switch once begun is
@@ -45,11 +46,12 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   let parts: readonly StagedPart[] = []
   let staged = false
   try {
-    parts = await stage(run, request, owner, contents.parts)
+    const writeBack = new WriteBack(run.storage, '')
+    parts = await stage(run, request, contents.parts, { owner, writeBack })
     if (request.allOrNothing && countMissing(run, missing) > 0) throw incomplete(run)
     run.progress.check()
     tracker.enter('syncing')
-    if (request.restoreData) await run.storage.sync?.()
+    if (request.restoreData) await writeBack.finish()
     run.progress.check()
     await checkRoomForParts(parts)
     await beginSwitch(run, { staging, parts, missing, ...(owner && { owner }) })
@@ -109,11 +111,13 @@ async function prove(run: Run, missing: Lacking): Promise<void> {
 async function stage(
   run: Run,
   request: RestoreRequest,
-  owner: Owner | undefined,
   parts: readonly Part[],
+  { owner, writeBack }: { owner: Owner | undefined; writeBack: WriteBack },
 ): Promise<readonly StagedPart[]> {
   run.tracker.enter('staging')
-  const plan = { ...planOf(run, owner), ...(await comparison(run, request)), direct: true, hideFor: run.id } as const
+  const onBatch = (): void => writeBack.written(run.progress.read('bytes'))
+  const hidden = { direct: true, hideFor: run.id } as const
+  const plan = { ...planOf(run, owner), ...(await comparison(run, request)), ...hidden, onBatch }
   const proven = stageParts(run, request, parts)
   const copied = copyFiles(run, completeListing(), plan)
   await Promise.allSettled([proven, copied])

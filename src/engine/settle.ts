@@ -3,6 +3,7 @@ import { ServiceError } from '../errors.js'
 import { dataPartitionOf } from '../format/data-path.js'
 import { type BatchFile, etagsOf, packBatches } from './batch.js'
 import type { Census } from './census.js'
+import { changedSince, isBelow } from './changed-folders.js'
 import { CompactionJobs } from './compaction-jobs.js'
 import type { Failed, StoredBatch } from './inventory.js'
 import { checkSource, printSource, walkFolders } from './list-source.js'
@@ -34,7 +35,6 @@ export async function settlePartitions(
   copy: (after: number) => Promise<void>,
 ): Promise<void> {
   run.tracker.enter('settling')
-  const { prints } = census
   const jobs = new CompactionJobs(new Set(census.states))
   const takeStates = async (): Promise<void> => {
     const after = run.inventory.lastBatch()
@@ -42,7 +42,7 @@ export async function settlePartitions(
     await copy(after)
   }
   await takeStates()
-  let moving = prints.differing(await printSource(run, databases))
+  let moving = await findMoving(run, databases, census)
   for (const { partition } of failuresIn(run)) moving.add(partition)
   let [pass, replacedFiles] = [1, 0]
   const note = (consumedInputs = 0): void => {
@@ -59,6 +59,16 @@ export async function settlePartitions(
     await takeStates()
   }
   note(await jobs.dropConsumed(run, census))
+}
+
+/** Partitions that are not as the backup holds them; what lies in folders whose entries have not changed since they were listed is. */
+async function findMoving(run: Run, databases: readonly string[] | undefined, census: Census): Promise<Set<string>> {
+  const changed = await changedSince(run, census.reread)
+  if (!changed) return census.prints.differing(await printSource(run, databases))
+  if (changed.size === 0) return new Set()
+  return census.prints.differing(await printSource(run, databases, [...changed]), (partition) =>
+    isBelow(partition, changed),
+  )
 }
 
 /**

@@ -21,6 +21,8 @@ export interface ListTask {
   readonly databases?: readonly string[]
   /** Answer what is in the partitions, not the files. */
   readonly printed?: true
+  /** Say when the entries of the folders last changed, as of before they are listed. */
+  readonly timed?: true
 }
 
 /** What such a task found. */
@@ -30,6 +32,8 @@ export interface ListedLevel {
   readonly folders: readonly string[]
   /** What is in the partitions, where that was asked for: then there are no batches. */
   readonly prints: readonly PrintRow[]
+  /** Of the folders that were asked for, where the store can tell. */
+  readonly times?: BigInt64Array
 }
 
 /** A failure as a value: its class and code would be lost at the thread boundary. */
@@ -43,16 +47,18 @@ export async function listLevel(task: ListTask, store: Store): Promise<ListedLev
   const isInScope = (path: string): boolean => !scope || scope.has(databaseOf(path))
   const files: BatchFile[] = []
   const folders: string[] = []
+  const times = task.timed && store.folderTimes?.(task.folders)
+  const timed = times ? { times } : {}
   const options = { depth: 1, exclude, ...(task.namesOnly && { namesOnly: true as const }) } as const
   for await (const entry of store.listLevel?.(task.folders, options) ?? store.list(task.folders, options)) {
     if (entry.folder) folders.push(entry.path)
     else if (classify(entry.path) !== 'excluded' && isInScope(entry.path)) files.push(entry)
   }
   const batches = packBatches(files)
-  if (!task.printed) return { batches, folders, prints: [] }
+  if (!task.printed) return { batches, folders, prints: [], ...timed }
   const prints = new PartitionPrints()
   for (const batch of batches) prints.add(batch)
-  return { batches: [], folders, prints: prints.rows() }
+  return { batches: [], folders, prints: prints.rows(), ...timed }
 }
 
 /** Is this path (a folder's ends in a slash) one that no backup holds? */
@@ -66,13 +72,19 @@ export interface Found {
   readonly batch?: (batch: Batch) => Promise<void> | void
   /** Where what is in the partitions is asked for. */
   readonly prints?: (rows: readonly PrintRow[]) => void
+  /** Where it is asked when their entries last changed. */
+  readonly times?: (folders: readonly string[], times: BigInt64Array) => void
 }
 
 /**
  * Walks down from some folders in the threads, several levels at once, and hands on what it finds. The main thread only keeps the folders still to be
  * listed: listing there cost as much as all its other work for a backup of small files.
  */
-export async function walk(pool: Pool, task: Omit<ListTask, 'kind'>, { batch: found, prints }: Found): Promise<void> {
+export async function walk(
+  pool: Pool,
+  task: Omit<ListTask, 'kind'>,
+  { batch: found, prints, times }: Found,
+): Promise<void> {
   const waiting = [...task.folders]
   let running = 0
   let wake = (): void => {}
@@ -95,6 +107,7 @@ export async function walk(pool: Pool, task: Omit<ListTask, 'kind'>, { batch: fo
       waiting.push(...level.folders)
       for (const batch of level.batches) await found?.(batch)
       prints?.(level.prints)
+      if (level.times) times?.(folders, level.times)
     } finally {
       running -= 1
       wake()

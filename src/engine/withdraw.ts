@@ -47,6 +47,7 @@ function negative(files: readonly CutEntry[], others: readonly CutEntry[]): Repo
     tallies,
     prints: [],
     states: [],
+    reread: [],
     entries,
     reusedFiles: -reused.length,
     reusedBytes,

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { ServiceError, systemCode } from '../errors.js'
+import { isServiceError, ServiceError, systemCode } from '../errors.js'
 import { localFailure } from './local-failure.js'
 import type { Copied, CopyOptions, Placement, Seen } from './store.js'
 
@@ -38,27 +38,16 @@ let buffer: Buffer | undefined
 export function copyLocalFile(from: LocalPath, to: LocalPath, options: CopyOptions): Copied {
   const source = openSource(from)
   try {
-    const before = options.seen ?? lookAt(source, from)
+    const before = options.seen ?? recordedOf(options) ?? lookAt(source, from)
     const { size } = before
-    if (options.size !== undefined && options.size !== size) {
-      throw new ServiceError(
-        'INTEGRITY',
-        `cannot copy ${full(from)}: it has ${size} bytes, ${options.size} were expected`,
-        {
-          verb: 'read',
-          path: from.path,
-          expected: options.size,
-          found: size,
-        },
-      )
-    }
+    if (options.size !== undefined && options.size !== size) throw wrongSize(from, options.size, size)
     const name = options.direct ? to.path : temporaryName(to.path)
     const target = openTarget(to, name, options)
     let done = false
     try {
       const sha256 = move(source, target, size, from, to, options)
-      checkUnchanged(source, before, from)
-      if (options.sha256 !== undefined && options.sha256 !== sha256) {
+      if (options.sha256 === undefined) checkUnchanged(source, before, from)
+      else if (options.sha256 !== sha256) {
         throw new ServiceError(
           'INTEGRITY',
           `cannot copy ${full(from)}: its SHA-256 is ${sha256}, ${options.sha256} was expected`,
@@ -78,11 +67,22 @@ export function copyLocalFile(from: LocalPath, to: LocalPath, options: CopyOptio
     } catch (error) {
       if (!done) closeSync(target)
       removeQuietly(`${to.root}/${name}`)
-      throw error
+      const found = isServiceError(error, 'SOURCE_CHANGED') && recordedOf(options) ? lookAt(source, from).size : size
+      throw found === size ? error : wrongSize(from, size, found)
     }
   } finally {
     closeSync(source)
   }
+}
+
+/** Where size and hash are known, what is read tells all: two looks at each of many small files take as long as reading them. */
+function recordedOf({ size, sha256 }: CopyOptions): Seen | undefined {
+  return size !== undefined && sha256 !== undefined ? { size, mtimeNs: 0n } : undefined
+}
+
+function wrongSize(from: LocalPath, expected: number, found: number): ServiceError {
+  const message = `cannot copy ${full(from)}: it has ${found} bytes, ${expected} were expected`
+  return new ServiceError('INTEGRITY', message, { verb: 'read', path: from.path, expected, found })
 }
 
 /** What a source is before it is read. @throws PATH_UNSAFE */

@@ -62,6 +62,11 @@ export function listLevel(root: string, folders: readonly string[], options: Lis
   return found
 }
 
+/** Is there nothing in this folder but plain files and folders, as far as its own entries tell? One that is gone has nothing in it. */
+export function hasOnlyFiles(root: string, folder: string): boolean {
+  return readFolder(root, folder).every((entry) => entry.isFile() || entry.isDirectory())
+}
+
 function readFolder(root: string, folder: string): Dirent[] {
   try {
     const entries = readdirSync(folder === '' ? root : `${root}/${folder}`, { withFileTypes: true })

@@ -6,9 +6,10 @@ import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile } from './local-copy.js'
 import { localFailure, type Verb } from './local-failure.js'
 import { linkLocalFile } from './local-link.js'
-import { listFolders, listLevel } from './local-list.js'
+import { hasOnlyFiles, listFolders, listLevel } from './local-list.js'
 import { streamFile } from './local-read.js'
 import { syncTree } from './local-sync.js'
+import { changeTimes } from './local-times.js'
 import { readLocalFile, writeLocalFile } from './local-whole.js'
 import { checkPath } from './path.js'
 import type {
@@ -44,6 +45,11 @@ export class LocalStore implements Store {
   listLevel(folders: readonly string[], options: ListOptions = {}): StoredFile[] {
     for (const folder of folders) if (folder !== '') checkPath(folder)
     return listLevel(this.url, folders, options)
+  }
+
+  folderTimes(folders: readonly string[]): BigInt64Array | undefined {
+    for (const folder of folders) if (folder !== '') checkPath(folder)
+    return changeTimes(this.url, folders)
   }
 
   async stat(path: string): Promise<StoredFile> {
@@ -103,6 +109,10 @@ export class LocalStore implements Store {
   }
 
   async copy(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined> {
+    return this.copyNow(from, path, to, options)
+  }
+
+  copyNow(from: Store, path: string, to: string, options: CopyOptions): Copied | undefined {
     if (!(from instanceof LocalStore)) return undefined
     return copyLocalFile({ root: from.url, path: checkPath(path) }, { root: this.url, path: checkPath(to) }, options)
   }
@@ -141,6 +151,10 @@ export class LocalStore implements Store {
         })
       }
     }
+  }
+
+  hasOnlyFiles(folder: string): boolean {
+    return hasOnlyFiles(this.url, folder === '' ? '' : checkPath(folder.slice(0, -1)))
   }
 
   async space(): Promise<Space> {

@@ -57,7 +57,17 @@ export class StoreMeters {
           this.#time(name, action, performance.now() - began)
         }
       }
-    const { stat, read, write, remove, readSmall, writeSmall, copy, duplicate, close } = store
+    const { stat, read, write, remove, readSmall, writeSmall, copy, copyNow, duplicate, close } = store
+    const timedNow =
+      <A extends unknown[], R>(action: StoreAction, door: (...given: A) => R) =>
+      (...given: A): R => {
+        const began = performance.now()
+        try {
+          return door.apply(store, given)
+        } finally {
+          this.#time(name, action, performance.now() - began)
+        }
+      }
     const stop = observeRetries((failure) => this.#retried(name, store.url, failure))
     return Object.assign(store, {
       stat: timed('stat', stat),
@@ -67,6 +77,7 @@ export class StoreMeters {
       ...(readSmall && { readSmall: timed('read', readSmall) }),
       ...(writeSmall && { writeSmall: timed('write', writeSmall) }),
       ...(copy && { copy: timed('copy', copy) }),
+      ...(copyNow && { copyNow: timedNow('copy', copyNow) }),
       ...(duplicate && { duplicate: timed('copy', duplicate) }),
       close: async () => {
         stop()

@@ -102,7 +102,7 @@ export interface CopyOptions extends Placement {
   readonly seen?: Seen
   /** Bytes expected; a source of another size fails with INTEGRITY. Absent: whatever it has when it is opened. */
   readonly size?: number
-  /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. */
+  /** SHA-256 (hex) expected; other content fails with INTEGRITY and leaves nothing. With `size` it is all that the source is held against. */
   readonly sha256?: string
   /** Called after each block with the number of bytes moved; what it throws ends the copy. */
   readonly onBytes?: (bytes: number) => void
@@ -129,7 +129,7 @@ export interface Copied {
   readonly size: number
   /** SHA-256 (hex) of every byte that was written. */
   readonly sha256: string
-  /** Modification time of the source as it was while it was read. */
+  /** Modification time of the source as it was while it was read; 0 where size and hash were known and nobody looked. */
   readonly sourceMtimeNs: bigint
   /** Version tag of the source that was read, where its store has them. */
   readonly sourceEtag?: string
@@ -183,6 +183,12 @@ export interface Store {
    */
   listLevel?(folders: readonly string[], options?: ListOptions): StoredFile[]
 
+  /**
+   * When the entries of each of these folders last changed, in nanoseconds: two equal ones mean that no file came, went or was replaced in between; -1 equals none. Undefined
+   * where that can't be told. Blocks its thread: for worker threads.
+   */
+  folderTimes?(folders: readonly string[]): BigInt64Array | undefined
+
   /** Rejects with STORE_NOT_FOUND. */
   stat(path: string): Promise<StoredFile>
 
@@ -217,6 +223,9 @@ export interface Store {
   /** The store's own narrower door where both ends allow one (disk to disk: one buffer, no stream). Undefined: use read and write. */
   copy?(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined>
 
+  /** The same in one go, where there is nothing to wait for: a promise for each of many small files is felt. Blocks its thread: for worker threads. */
+  copyNow?(from: Store, path: string, to: string, options: CopyOptions): Copied | undefined
+
   /**
    * One of its own files under a second name, without a byte through this process: a hard link on disk, a copy inside the service elsewhere. Undefined where
    * the file is not there as recorded, or the store can't (too many links, another file system, a refusal): then copy. Rejects for what is wrong with the
@@ -237,6 +246,12 @@ export interface Store {
 
   /** Rejects with PATH_UNSAFE if this folder ('' or ending in `/`), as far as it exists, is not a real folder below the root. */
   inspectFolder?(folder: string): Promise<void>
+
+  /**
+   * Is there nothing in this folder (as above) but plain files and folders? False as well where that is more than its own entries tell. One that is gone has nothing
+   * in it. Blocks its thread: for worker threads.
+   */
+  hasOnlyFiles?(folder: string): boolean
 
   /** Room left for more files, where a store has such a limit. */
   space?(): Promise<Space>

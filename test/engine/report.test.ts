@@ -69,6 +69,7 @@ t.test('where a copy came from, and what vouches for it', async (t) => {
 
 t.test('nothing was copied', async (t) => {
   t.same(reportOn().end(), {
+    reread: [],
     tallies: [],
     anchors: 0,
     anchorBytes: 0,
@@ -81,4 +82,14 @@ t.test('nothing was copied', async (t) => {
     others: '',
     entries: 0,
   })
+})
+
+t.test('a file that was rewritten before it was copied', async (t) => {
+  const reporter = reportOn()
+  const moved = { size: 1, sha256: 'a'.repeat(64), sourceMtimeNs: 5n }
+  reporter.add('db/m/2026/01/02/03/same.parquet', moved, 5n)
+  reporter.add('db/m/2026/01/03/03/other.parquet', moved, 4n)
+  reporter.add('db/m/2026/01/04/03/tagged.parquet', { ...moved, sourceEtag: 'e' }, 4n)
+  reporter.add('db/odd.parquet', moved, 4n)
+  t.same(reporter.end().reread, ['db/m/2026/01/03'])
 })

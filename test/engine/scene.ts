@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import type { ChangedOutcome } from '../../src/engine/changed-folders.js'
 import { Inventory } from '../../src/engine/inventory.js'
 import { Journal } from '../../src/engine/journal.js'
 import type { BackupRequest, RestoreRequest } from '../../src/engine/operation.js'
@@ -161,6 +162,11 @@ export function poolHere(data: TransferThreadData, open?: typeof openStore): Poo
     list: async (task) => {
       const outcome = (await run(task)) as ListOutcome
       if ('level' in outcome) return outcome.level
+      throw fromFailure(outcome.failure)
+    },
+    changed: async (task) => {
+      const outcome = (await run(task)) as ChangedOutcome
+      if ('changed' in outcome) return outcome.changed
       throw fromFailure(outcome.failure)
     },
     index: async (task) => {

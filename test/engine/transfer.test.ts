@@ -81,7 +81,7 @@ function scene(t: Test, way: (typeof ways)[number] = 'copy'): Scene {
 }
 
 function closeDoors(store: Store, way: (typeof ways)[number]): void {
-  if (way !== 'copy') Object.defineProperty(store, 'copy', { value: undefined })
+  if (way !== 'copy') Object.defineProperties(store, { copy: { value: undefined }, copyNow: { value: undefined } })
   if (way === 'stream') Object.defineProperty(store, 'writeSmall', { value: undefined })
 }
 
@@ -98,12 +98,12 @@ class Restless extends LocalStore {
     this.#meddle = meddle
   }
 
-  override async copy(from: Store, path: string, to: string, options: CopyOptions): Promise<Copied | undefined> {
+  override copyNow(from: Store, path: string, to: string, options: CopyOptions): Copied | undefined {
     const onBytes = (bytes: number): void => {
       this.#meddle(`${from.url}/${path}`)
       options.onBytes?.(bytes)
     }
-    return super.copy(from, path, to, { ...options, onBytes })
+    return super.copyNow(from, path, to, { ...options, onBytes })
   }
 
   override async read(path: string): Promise<Readable> {
@@ -266,7 +266,7 @@ for (const way of ['copy', 'stream'] as const) {
       })
       const outcome = await here.copy([file], live ? { live } : {})
       t.match(outcome, { fatal: null, failures: [{ index: 0, failure: { code: 'SOURCE_CHANGED' } }] })
-      t.ok(moves >= reads && moves <= reads * 2, `${moves} looks`)
+      t.ok(moves >= reads && moves <= (reads + 1) * 2, `${moves} looks`)
       t.same(readdirSync(here.target('')), [])
       t.equal(here.progress.read('bytes'), 0)
     }
@@ -358,7 +358,7 @@ t.test('inspect: plain files in real folders pass, others are named', async (t) 
   symlinkSync('../elsewhere', `${here.folder}/from/pipe`)
   symlinkSync('/', here.target('onlink'))
   writeFileSync(here.target('blocked'), 'a file where a folder has to be')
-  const task = { kind: 'inspect', from: 'from', to: 'to', fromPrefix: '', toPrefix: '' } as const
+  const task = { kind: 'inspect', operation: 'op', from: 'from', to: 'to', fromPrefix: '', toPrefix: '' } as const
   const batch = pack(paths.map((path) => ({ path, size: 0, mtimeNs: 0n })))
   const outcome = await here.run({ ...task, batch, progress: here.progress.buffer })
   t.same(outcome.done, Uint8Array.of(1, 1, 0, 0, 0, 0, 0))
