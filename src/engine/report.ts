@@ -67,6 +67,18 @@ export function reportOn(): Reporter {
   const reread = new Set<string>()
   let [files, others, anchors, anchorBytes, compactionStates] = ['', '', 0, 0, 0]
   let [reusedFiles, reusedBytes] = [0, 0]
+  // Files of one folder come one after another.
+  let last: { folder: string; tally: Tally } | null = null
+  const tallyOf = (path: string): Tally => {
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    if (last?.folder === folder && folder.includes('/')) return last.tally
+    const [database, measurement] = [databaseOf(path), measurementOf(path)]
+    const key = `${database}/${measurement}`
+    const tally = tallies.get(key) ?? { database, measurement, files: 0, bytes: 0 }
+    tallies.set(key, tally)
+    last = { folder, tally }
+    return tally
+  }
   return {
     add: (path, moved, listedMtimeNs) => {
       const { size, sha256, sourceMtimeNs, sourceEtag, etag: copyEtag, reused } = moved
@@ -101,13 +113,11 @@ export function reportOn(): Reporter {
         others += otherWriter.other(entry)
         return
       }
-      const [database, measurement] = [databaseOf(path), measurementOf(path)]
-      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns, ...own })
-      const key = `${database}/${measurement}`
-      const tally = tallies.get(key) ?? { database, measurement, files: 0, bytes: 0 }
+      const tally = tallyOf(path)
       tally.files += 1
       tally.bytes += size
-      tallies.set(key, tally)
+      const { database, measurement } = tally
+      files += writer.file({ path, sha256, size_bytes: size, database, measurement, source_mtime_ns, ...own })
     },
     end: (batch, done) => ({
       ...heldOf(batch, done),

@@ -57,6 +57,7 @@ const foldersOfKind = { auxiliary: 'data/', metadata: 'metadata/', config: 'conf
 export class SidecarWriter {
   #entries = 0
   #first = true
+  #place: { folder: string; database: string; measurement: string; text: string } | null = null
 
   /** Entries written so far, of both lists. */
   get entries(): number {
@@ -70,15 +71,24 @@ export class SidecarWriter {
   /** Arc's keys first. Built by hand: 1.5 µs an entry, and there may be millions. */
   file(entry: SidecarFile): string {
     const { path, sha256, size_bytes, database, measurement, source_mtime_ns } = entry
-    const names = `"database":${JSON.stringify(database)},"measurement":${JSON.stringify(measurement)}`
     // Arc reads these two as times and would refuse the whole list for one that is none: leave out what is not known.
-    const partition = timeField('partition_time', partitionTimeOf(path))
     const created = timeField('created_at', creationTime(source_mtime_ns))
     let rest = ''
     for (const key of optionalKeys) if (entry[key] !== undefined) rest += `,"${key}":${JSON.stringify(entry[key])}`
     return this.#line(
-      `{"path":${JSON.stringify(path)},"sha256":"${sha256}","size_bytes":${size_bytes},${names}${partition}${created},"source_mtime_ns":"${source_mtime_ns}"${rest}}`,
+      `{"path":${JSON.stringify(path)},"sha256":"${sha256}","size_bytes":${size_bytes},${this.#placeOf(path, database, measurement)}${created},"source_mtime_ns":"${source_mtime_ns}"${rest}}`,
     )
+  }
+
+  /** What is the same for all files of a folder, and these come one after another. */
+  #placeOf(path: string, database: string, measurement: string): string {
+    const last = this.#place
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    if (last?.folder === folder && last.database === database && last.measurement === measurement) return last.text
+    const names = `"database":${JSON.stringify(database)},"measurement":${JSON.stringify(measurement)}`
+    const text = `${names}${timeField('partition_time', partitionTimeOf(path))}`
+    this.#place = { folder, database, measurement, text }
+    return text
   }
 
   startOther(): string {

@@ -24,6 +24,14 @@ t.test('paths that do not, each with what is wrong', async (t) => {
     t.throws(() => checkPath(path), { code: 'PATH_INVALID', message }, JSON.stringify(path))
 })
 
+t.test('a folder that was found to be sound says nothing of the names in it', async (t) => {
+  for (const folder of ['db/m/', 'other/', 'db/m/deep/']) t.equal(checkPath(`${folder}a`), `${folder}a`)
+  for (const name of ['', '.', '..', 'a\0', 'a\uFFFD', '/a', '../a', 'a/../b', 'a//b', './a'])
+    for (const folder of ['db/m/', 'db/m/deep/', 'other/'])
+      t.throws(() => checkPath(folder + name), { code: 'PATH_INVALID' }, JSON.stringify(folder + name))
+  for (const path of ['db/m/.hidden', 'db/m/..a', 'db/m/a/b', 'db/mm']) t.equal(checkPath(path), path)
+})
+
 t.test('quoting keeps messages short and on one line', async (t) => {
   t.equal(quote('a\nb'), '"a\\nb"')
   t.ok(quote('x'.repeat(1000)).length < 320)
