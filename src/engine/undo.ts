@@ -15,13 +15,19 @@ export async function undo({ journal, storage }: Surroundings, operation: string
     throw new ServiceError('REQUEST_INVALID', `the operation ${operation} has moved no files aside, or they are gone`)
   }
   const kept: string[] = []
+  let restored = 0
   for (const { path, hidden } of moved) {
+    // What an earlier undo has put back lies under its own name.
+    if (!(await exists(storage, hidden))) continue
     if (await exists(storage, path)) kept.push(path)
-    else if (await exists(storage, hidden)) await storage.rename?.(hidden, path)
+    else {
+      await storage.rename?.(hidden, path)
+      restored += 1
+    }
   }
   await storage.sync?.()
   if (kept.length === 0) journal.forgetMovedAside(operation)
-  return { restored: moved.length - kept.length, kept }
+  return { restored, kept }
 }
 
 async function exists(store: Store, path: string): Promise<boolean> {

@@ -1,29 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import t, { type Test } from 'tap'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import t from 'tap'
 import { runProgram } from '../../src/cli/program.js'
 import { version } from '../../src/version.js'
 import { adminToken, arcBackupId } from '../support/fixture.js'
 import { startTestService } from '../support/service.js'
 import { hashTree } from '../support/tree.js'
-import { answerWith, arcFolder, TestTerminal } from './scene.js'
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-/** Runs command lines in this thread over a copy of a real Arc's folder. */
-function prepare(t: Test) {
-  const { folder, env } = arcFolder(t)
-  const run = async (args: string[], more: NodeJS.ProcessEnv = {}, answer?: string | null): Promise<Ran> => {
-    const terminal = new TestTerminal({ ...env, ...more }, answer !== undefined)
-    if (answer !== undefined) terminal.answer(answer)
-    const code = await runProgram(args, terminal.terminal)
-    return { code, out: terminal.out, err: terminal.err }
-  }
-  return { folder, env, run }
-}
+import { answerWith, arcFolder, prepare, TestTerminal } from './scene.js'
 
 t.test('help, for each command', async (t) => {
   const { run } = prepare(t)
@@ -310,4 +292,72 @@ t.test('what is thrown is told, whatever it is', async (t) => {
   })
   t.equal(code, 1)
   t.match(terminal.err, 'arc-backup: no error at all\n')
+})
+
+t.test('what a restore moved aside comes back by undo, but where there is a file of its name again', async (t) => {
+  const { folder, run } = prepare(t)
+  const { backup_id: id } = JSON.parse((await run(['backup', '--json'])).out) as { backup_id: string }
+  const hour = `${folder}/data/arc/metrics/cpu/2026/01/01/03`
+  const newer = ['a', 'b'].map((name) => `${hour}/${name}_compacted.parquet`)
+  for (const path of newer) writeFileSync(path, path)
+  const restored = await run(['restore', id, '--yes', '--no-metadata', '--mode', 'replace', '--json'])
+  const { operation_id: operation } = JSON.parse(restored.out) as { operation_id: string }
+  t.same(newer.filter(existsSync), [])
+  t.match(await run(['sweep', '--dry-run']), { code: 0, out: 'nothing to sweep\n' }, 'they are kept for a while')
+  writeFileSync(newer[0] ?? '', 'newer still')
+  t.match(await run(['undo', operation]), {
+    code: 1,
+    out: /^1 files are back\nleft aside, because there is a file of its name again: .*a_compacted\.parquet\n$/,
+  })
+  t.equal(readFileSync(newer[0] ?? '', 'utf8'), 'newer still')
+  t.equal(readFileSync(newer[1] ?? '', 'utf8'), newer[1])
+  rmSync(newer[0] ?? '')
+  t.equal((await run(['undo', operation, '--json'])).code, 0)
+  t.equal(readFileSync(newer[0] ?? '', 'utf8'), newer[0])
+  t.match(await run(['undo', operation]), { code: 2, err: /has moved no files aside/ })
+  t.match(await run(['undo', 'ffffffffffff']), { code: 1, err: /Operation not found/ })
+})
+
+t.test('what was interrupted is resumed, or given up; what was left is swept', async (t) => {
+  const { folder, run } = prepare(t)
+  writeFileSync(`${folder}/data/arc/metrics/cpu/big.parquet`, Buffer.alloc(192 << 20, 1))
+  const interrupt = async (): Promise<string> => {
+    const { call, service } = await startTestService(t, { folder })
+    const { json } = await call('POST', '', { incremental: false })
+    await service.close()
+    return String(json.operation_id)
+  }
+  const first = await interrupt()
+  t.match(await run(['status']), { code: 0, out: /: interrupted, / })
+  t.match(await run(['resume', first]), { code: 0, out: /^backup .*: completed, 37 files/ })
+  t.match(await run(['resume', first]), { code: 2, err: /was not interrupted/ })
+  const second = await interrupt()
+  t.match(await run(['discard', second]), { code: 0, out: `discarded ${second}\n` })
+  t.match(await run(['discard', second, '--json']), { code: 2, err: /was not interrupted/ })
+  t.match(JSON.parse((await run(['list', '--json'])).out), { count: 2 })
+
+  mkdirSync(`${folder}/data/arc-backup/operations/ffffffffffff`)
+  const swept = /operations\/ffffffffffff: its operation has ended\n$/
+  t.match(await run(['sweep', '--dry-run']), { code: 0, out: swept })
+  t.match(await run(['sweep']), { code: 0, out: swept })
+  t.match(await run(['sweep', '--json']), { code: 0, out: '{"swept":[]}\n' })
+  for (const command of [['sweep'], ['undo', first]]) {
+    const remote = await run([...command, '--url', 'http://127.0.0.1:1'])
+    t.match(remote, { code: 2, err: /works on the files themselves, not with --url/ })
+  }
+  const bad = await run(['resume', 'nonsense', '--url', 'http://127.0.0.1:1'])
+  t.match(bad, { code: 2, err: /"nonsense" is no operation's id/ })
+})
+
+t.test('a plan of a restore, for people', async (t) => {
+  const { folder, run } = prepare(t)
+  const { backup_id: id } = JSON.parse((await run(['backup', '--json'])).out) as { backup_id: string }
+  rmSync(`${folder}/data/arc/metrics/mem`, { recursive: true })
+  const before = hashTree(`${folder}/data/arc`)
+  const { code, out } = await run(['restore', id, '--plan'])
+  t.equal(code, 0)
+  t.match(out, /^FILES +COUNT +SIZE\nnew +6 +\S+ KiB\n/)
+  t.match(out, /\nspace: .* needed, .* free\n/)
+  t.match(out, /\nplan: \S+\n$/)
+  t.same(hashTree(`${folder}/data/arc`), before)
 })

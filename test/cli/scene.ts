@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import type { Test } from 'tap'
-import type { Terminal } from '../../src/cli/program.js'
+import { runProgram, type Terminal } from '../../src/cli/program.js'
 import type { Output } from '../../src/cli/progress-line.js'
 import { copyFixture } from '../support/fixture.js'
 
@@ -70,6 +70,24 @@ export function arcFolder(t: Test): { folder: string; env: NodeJS.ProcessEnv } {
   t.teardown(() => process.chdir(before))
   const env = { HOME: folder, ARC_BACKUP_HOST: '127.0.0.1', ARC_BACKUP_PORT: '0', ARC_BACKUP_WORKERS: '1' }
   return { folder, env }
+}
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs command lines in this thread over a copy of a real Arc's folder. */
+export function prepare(t: Test) {
+  const { folder, env } = arcFolder(t)
+  const run = async (args: string[], more: NodeJS.ProcessEnv = {}, answer?: string | null): Promise<Ran> => {
+    const terminal = new TestTerminal({ ...env, ...more }, answer !== undefined)
+    if (answer !== undefined) terminal.answer(answer)
+    const code = await runProgram(args, terminal.terminal)
+    return { code, out: terminal.out, err: terminal.err }
+  }
+  return { folder, env, run }
 }
 
 /** An HTTP server that answers as a test wants, for answers that no service of ours gives. */
