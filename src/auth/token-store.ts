@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { ServiceError, systemCode } from '../errors.js'
+import { markOf, needsFilesBeside, readIdle } from './idle-database.js'
 
 /** A row of `api_tokens`, as far as it matters here. */
 export interface TokenRow {
@@ -16,6 +17,8 @@ interface Connection {
   readonly db: Database.Database
   /** Device and inode: another file under the name is another database. */
   readonly file: string
+  /** Of a copy in memory: what the file was like then. */
+  readonly mark?: string
   readonly candidates: Database.Statement
   readonly byId: Database.Statement
   readonly count: Database.Statement
@@ -84,28 +87,40 @@ export class TokenStore {
   #open(): Connection | null {
     const found = statSync(this.#path, { throwIfNoEntry: false })
     const file = found ? `${found.dev}:${found.ino}` : null
-    if (file === this.#connection?.file) return this.#connection
+    const { file: known, mark } = this.#connection ?? {}
+    if (this.#connection && file === known && (mark === undefined || mark === markOf(this.#path)))
+      return this.#connection
     this.close()
     this.#generation += 1
     if (!found || file === null) return null
     if (!found.isFile()) throw new Error('it is not a file')
+    this.#connection = this.#connect(file)
+    return this.#connection
+  }
+
+  #connect(file: string): Connection {
     const db = new Database(this.#path, { readonly: true, fileMustExist: true, timeout: busyTimeout })
     try {
-      const select = `SELECT ${columns} FROM api_tokens WHERE enabled = 1 AND created_at IS NOT NULL`
-      this.#connection = {
-        db,
-        file,
-        candidates: db.prepare(
-          `${select} AND (token_prefix = ? OR token_prefix = ? OR token_prefix IS NULL OR token_prefix = '') ORDER BY id`,
-        ),
-        byId: db.prepare(`${select} AND id = ?`),
-        count: db.prepare('SELECT count(*) FROM api_tokens').pluck(),
-      }
-      return this.#connection
+      return { db, file, ...prepare(db) }
     } catch (error) {
       db.close()
-      throw error
+      if (!needsFilesBeside(error)) throw error
+      const mark = markOf(this.#path)
+      const copy = readIdle(this.#path)
+      if (!copy) throw error
+      return { db: copy, file, mark, ...prepare(copy) }
     }
+  }
+}
+
+function prepare(db: Database.Database): Pick<Connection, 'candidates' | 'byId' | 'count'> {
+  const select = `SELECT ${columns} FROM api_tokens WHERE enabled = 1 AND created_at IS NOT NULL`
+  return {
+    candidates: db.prepare(
+      `${select} AND (token_prefix = ? OR token_prefix = ? OR token_prefix IS NULL OR token_prefix = '') ORDER BY id`,
+    ),
+    byId: db.prepare(`${select} AND id = ?`),
+    count: db.prepare('SELECT count(*) FROM api_tokens').pluck(),
   }
 }
 

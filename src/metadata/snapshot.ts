@@ -1,7 +1,7 @@
-import { chmodSync, closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, constants, copyFileSync, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import { ServiceError } from '../errors.js'
+import { ServiceError, systemCode } from '../errors.js'
 import { checkDatabase } from './check.js'
 import { databaseFailure, isBusy } from './failure.js'
 
@@ -34,7 +34,11 @@ export async function snapshotDatabase(options: {
   const { path, to } = options
   try {
     refuseEmpty(path)
-    await copyPages(path, to, Date.now() + (options.deadlineMs ?? defaultDeadline), options.check)
+    try {
+      await copyPages(path, to, Date.now() + (options.deadlineMs ?? defaultDeadline), options.check)
+    } catch (error) {
+      if (!needsFilesBeside(error) || !copyIdle(path, to)) throw error
+    }
     checkDatabase(to, path)
     return { size: statSync(to).size }
   } catch (error) {
@@ -74,6 +78,29 @@ async function copyOnce(path: string, to: string, check: () => void): Promise<bo
   } finally {
     source.close()
   }
+}
+
+/** Did SQLite fail to make the files that it needs beside a database in WAL mode, even to read it? */
+function needsFilesBeside(error: unknown): boolean {
+  return /^SQLITE_(READONLY_DIRECTORY|CANTOPEN)/.test(systemCode(error) ?? '')
+}
+
+/**
+ * The file as it is, of a database in a folder where nothing may be written and that nobody has open: without a WAL there is nothing to it but the file.
+ *
+ * @returns false where somebody has opened it meanwhile, or left a WAL behind
+ */
+function copyIdle(path: string, to: string): boolean {
+  const look = (): string => {
+    const { ino, size, mtimeMs } = statSync(path)
+    return [ino, size, mtimeMs, existsSync(`${path}-wal`), existsSync(`${path}-journal`)].join()
+  }
+  const before = look()
+  if (before.includes('true')) return false
+  removeDatabase(to)
+  copyFileSync(path, to, constants.COPYFILE_EXCL)
+  chmodSync(to, 0o600)
+  return look() === before
 }
 
 /**
