@@ -33,6 +33,8 @@ export interface BackupList {
 
 /** How long a target may keep a list waiting, in ms. */
 const patience = 5000
+/** What may have been meant for the name of a target; tokens are longer. */
+const mistyped = /^[\w-]{1,23}$/
 
 /** All places for backups. A backup is found by its id wherever it is. */
 export class Targets {
@@ -54,7 +56,9 @@ export class Targets {
     const found = this.#targets.find((target) => target.name === name)
     if (found) return found
     const known = this.#targets.map((target) => target.name).join(', ')
-    throw new ServiceError('REQUEST_INVALID', `unknown target ${JSON.stringify(name.slice(0, 80))}: expected ${known}`)
+    // Not whatever was sent: a token that was put there by mistake would come back.
+    const shown = mistyped.test(name) ? ` "${name}"` : ''
+    throw new ServiceError('REQUEST_INVALID', `unknown target${shown}: expected ${known}`)
   }
 
   get all(): readonly Target[] {

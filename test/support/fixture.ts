@@ -1,7 +1,9 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../fixtures/arc-26.09.1', import.meta.url))
+// The same folder from a test, which runs the sources, and from the build.
+const fixtures = import.meta.url.endsWith('.ts') ? '../fixtures' : '../../../test/fixtures'
+const root = fileURLToPath(new URL(`${fixtures}/arc-26.09.1`, import.meta.url))
 
 /** Tokens, answers and counts that a real Arc gave; see the folder's `facts.json`. */
 export const facts = JSON.parse(readFileSync(`${root}/facts.json`, 'utf8')) as {
