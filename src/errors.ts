@@ -1,4 +1,6 @@
 interface Row {
+  /** What has happened, for `docs/troubleshooting.md`. */
+  readonly means: string
   readonly status: number
   readonly retry: boolean
   /** What to do about it, where that does not depend on the case: what does is said in the message. */
@@ -8,76 +10,212 @@ interface Row {
 /** What each code means to a client (HTTP status) and to the retry layer. The union of codes is closed: a new failure gets a row here. */
 const table = {
   CONFIG_INVALID: {
+    means: 'The configuration can not be used.',
     status: 500,
     retry: false,
     hint: 'correct the configuration that the message names, and start the service again',
   },
-  REQUEST_INVALID: { status: 400, retry: false },
-  UNAUTHENTICATED: { status: 401, retry: false, hint: "send one of Arc's admin tokens: Authorization: Bearer <token>" },
-  FORBIDDEN: { status: 403, retry: false, hint: 'use a token that Arc made with the permission admin' },
-  NOT_FOUND: { status: 404, retry: false },
-  METHOD_NOT_ALLOWED: { status: 405, retry: false, hint: 'use a method that the header Allow names' },
-  BUSY: { status: 409, retry: false, hint: 'wait until what runs has ended (GET /api/v1/backup/status), or cancel it' },
-  PLAN_CHANGED: { status: 409, retry: false, hint: 'ask for a new plan (dry_run: true), and look at it' },
-  TOO_LARGE: { status: 413, retry: false, hint: 'send less: no request needs as much' },
-  TOO_MANY_REQUESTS: { status: 429, retry: true, hint: 'wait as long as the header Retry-After says' },
-  UNAVAILABLE: { status: 503, retry: true, hint: 'try again in a while' },
-  STORE_NOT_FOUND: { status: 500, retry: false },
-  STORE_EXISTS: { status: 500, retry: false },
+  REQUEST_INVALID: {
+    means: 'The request is not what it should be; `error` and `detail` say what was expected.',
+    status: 400,
+    retry: false,
+  },
+  UNAUTHENTICATED: {
+    means: 'No token, or one that Arc does not know, or that has expired.',
+    status: 401,
+    retry: false,
+    hint: "send one of Arc's admin tokens: Authorization: Bearer <token>",
+  },
+  FORBIDDEN: {
+    means: "The token is not an admin's; or, without authentication, the request came from another web page.",
+    status: 403,
+    retry: false,
+    hint: 'use a token that Arc made with the permission admin',
+  },
+  NOT_FOUND: { means: 'There is no such backup, operation or path.', status: 404, retry: false },
+  METHOD_NOT_ALLOWED: {
+    means: 'The path is right, the method is not.',
+    status: 405,
+    retry: false,
+    hint: 'use a method that the header Allow names',
+  },
+  BUSY: {
+    means: 'Another operation runs, here or (`held_by`) at the same destination.',
+    status: 409,
+    retry: false,
+    hint: 'wait until what runs has ended (GET /api/v1/backup/status), or cancel it',
+  },
+  PLAN_CHANGED: {
+    means: 'What a plan of a restore said does not hold any more; `changed` says what.',
+    status: 409,
+    retry: false,
+    hint: 'ask for a new plan (dry_run: true), and look at it',
+  },
+  TOO_LARGE: {
+    means: 'The request is larger than any that makes sense.',
+    status: 413,
+    retry: false,
+    hint: 'send less: no request needs as much',
+  },
+  TOO_MANY_REQUESTS: {
+    means: 'Too many tokens wait to be checked.',
+    status: 429,
+    retry: true,
+    hint: 'wait as long as the header Retry-After says',
+  },
+  UNAVAILABLE: {
+    means: 'The service is stopping, or can not read `arc.db` just now.',
+    status: 503,
+    retry: true,
+    hint: 'try again in a while',
+  },
+  STORE_NOT_FOUND: { means: 'A file that should be there is not.', status: 500, retry: false },
+  STORE_EXISTS: { means: 'A file is there that must not be: another writer was faster.', status: 500, retry: false },
   STORE_DENIED: {
+    means: 'The store or the file system refuses: a right is missing.',
     status: 500,
     retry: false,
     hint: 'give the service the rights that docs/stores.md lists for this store',
   },
-  STORE_FULL: { status: 507, retry: false, hint: 'make room at the place that the message names' },
-  STORE_IO: { status: 500, retry: false, hint: 'look for a failing disk or mount: the log of the kernel says more' },
-  STORE_AUTH: { status: 500, retry: false, hint: 'correct the credentials of the store' },
-  BUCKET_NOT_FOUND: { status: 500, retry: false, hint: 'create the bucket or container, or correct its name' },
+  STORE_FULL: {
+    means: 'There is no room, or too little for what is to be written.',
+    status: 507,
+    retry: false,
+    hint: 'make room at the place that the message names',
+  },
+  STORE_IO: {
+    means: 'A disk or a file system failed.',
+    status: 500,
+    retry: false,
+    hint: 'look for a failing disk or mount: the log of the kernel says more',
+  },
+  STORE_AUTH: {
+    means: 'The store does not know the credentials, or their signature is wrong.',
+    status: 500,
+    retry: false,
+    hint: 'correct the credentials of the store',
+  },
+  BUCKET_NOT_FOUND: {
+    means: 'There is no such bucket or container.',
+    status: 500,
+    retry: false,
+    hint: 'create the bucket or container, or correct its name',
+  },
   THROTTLED: {
+    means: 'The store asked for fewer requests for longer than `backup.retry_timeout`.',
     status: 503,
     retry: true,
     hint: 'try again in a while; backup.transfers asks for fewer requests at once',
   },
-  STORE_TIMEOUT: { status: 503, retry: true, hint: 'try again in a while; backup.retry_timeout waits longer' },
+  STORE_TIMEOUT: {
+    means: 'The store did not answer, or moved no byte, for too long.',
+    status: 503,
+    retry: true,
+    hint: 'try again in a while; backup.retry_timeout waits longer',
+  },
   STORE_UNREACHABLE: {
+    means: 'The store could not be reached.',
     status: 503,
     retry: true,
     hint: 'look at the network between the service and the store, and at the endpoint in the configuration',
   },
-  TLS: { status: 500, retry: false, hint: 'name the certificate of your own authority in NODE_EXTRA_CA_CERTS' },
-  WRONG_REGION: { status: 500, retry: false, hint: 'set the region that the message names' },
+  TLS: {
+    means: "The store's certificate is not trusted.",
+    status: 500,
+    retry: false,
+    hint: 'name the certificate of your own authority in NODE_EXTRA_CA_CERTS',
+  },
+  WRONG_REGION: {
+    means: 'The bucket is in another region.',
+    status: 500,
+    retry: false,
+    hint: 'set the region that the message names',
+  },
   READ_ONLY: {
+    means: 'The place may be read, but not written to.',
     status: 500,
     retry: false,
     hint: 'give the service the right to write and delete there, or choose another target',
   },
-  CLOCK_SKEW: { status: 500, retry: false, hint: 'set the time of this host, by NTP' },
-  OBJECT_LOCKED: { status: 409, retry: false, hint: 'wait until the retention or lease ends, or lift it there' },
-  ARCHIVED: { status: 409, retry: false, hint: 'bring it back from the archive class first' },
-  PATH_INVALID: { status: 400, retry: false },
-  PATH_UNSAFE: { status: 500, retry: false },
+  CLOCK_SKEW: {
+    means: "This host's clock is off by more than the store allows.",
+    status: 500,
+    retry: false,
+    hint: 'set the time of this host, by NTP',
+  },
+  OBJECT_LOCKED: {
+    means: 'A retention or a lease keeps an object from being changed or removed.',
+    status: 409,
+    retry: false,
+    hint: 'wait until the retention or lease ends, or lift it there',
+  },
+  ARCHIVED: {
+    means: 'An object is in an archive class, from which it can not be read at once.',
+    status: 409,
+    retry: false,
+    hint: 'bring it back from the archive class first',
+  },
+  PATH_INVALID: { means: 'A path that no file of Arc has.', status: 400, retry: false },
+  PATH_UNSAFE: {
+    means: 'A path that leads, or is a link that leads, out of where it should be.',
+    status: 500,
+    retry: false,
+  },
   MANIFEST_INVALID: {
+    means: "A backup's manifest or list of files can not be read, or does not fit its checksum.",
     status: 500,
     retry: false,
     hint: 'verify the backup: it says what else is damaged; use another one',
   },
-  INTEGRITY: { status: 500, retry: false, hint: 'verify the backup: it says what is damaged; use another one' },
-  SOURCE_CHANGED: { status: 500, retry: false, hint: 'try again when less is written to Arc' },
-  SQLITE_BUSY: { status: 503, retry: true, hint: 'try again in a while: another process writes to the database' },
+  INTEGRITY: {
+    means: 'What was read is not what is on record.',
+    status: 500,
+    retry: false,
+    hint: 'verify the backup: it says what is damaged; use another one',
+  },
+  SOURCE_CHANGED: {
+    means: 'A file changed while it was copied.',
+    status: 500,
+    retry: false,
+    hint: 'try again when less is written to Arc',
+  },
+  SQLITE_BUSY: {
+    means: 'Another process held the database for too long.',
+    status: 503,
+    retry: true,
+    hint: 'try again in a while: another process writes to the database',
+  },
   SQLITE_INVALID: {
+    means: 'A database is damaged, or is none.',
     status: 500,
     retry: false,
     hint: 'check the database with PRAGMA integrity_check, or use another backup',
   },
-  TIMEOUT: { status: 500, retry: false, hint: 'set backup.operation_timeout higher, or look what made it slow' },
-  CANCELLED: { status: 409, retry: false },
-  INTERRUPTED: { status: 503, retry: false, hint: 'resume or discard the operation; a backup is resumed by itself' },
+  TIMEOUT: {
+    means: 'The operation took longer than `backup.operation_timeout`.',
+    status: 500,
+    retry: false,
+    hint: 'set backup.operation_timeout higher, or look what made it slow',
+  },
+  CANCELLED: { means: 'Somebody has cancelled the operation.', status: 409, retry: false },
+  INTERRUPTED: {
+    means: 'The service stopped, or was killed, in the middle of the operation.',
+    status: 503,
+    retry: false,
+    hint: 'resume or discard the operation; a backup is resumed by itself',
+  },
   LOCK_LOST: {
+    means: 'Another writer took the place over while this one stood still; nothing was committed.',
     status: 500,
     retry: false,
     hint: 'look which other service writes to this place, and start the operation again',
   },
-  INTERNAL: { status: 500, retry: false, hint: 'look in the log of the service for this request_id' },
+  INTERNAL: {
+    means: 'A bug, or an answer of a store that is not known.',
+    status: 500,
+    retry: false,
+    hint: 'look in the log of the service for this request_id',
+  },
 } as const satisfies Record<string, Row>
 
 export type ErrorCode = keyof typeof table
@@ -107,6 +245,11 @@ export class ServiceError extends Error {
   /** HTTP status for the REST API. */
   get status(): number {
     return table[this.code].status
+  }
+
+  /** What has happened, in general: the message says it of this case. */
+  get meaning(): string {
+    return table[this.code].means
   }
 
   /** What an operator can do about it. */
