@@ -160,6 +160,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return reuseFile(before, to, target, { onUpload, beforeUpload, check: () => progress.check() })
   }
   const moving = { live: task.live, progress, counted }
+  const optionsFor = optionsOf(task)
   const landed = (file: BatchFile, moved: Moved): number => {
     counted.addFile(moved.serverSide)
     report?.add(file.path, moved, file.mtimeNs)
@@ -175,7 +176,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     const reused = await reuse(file, ways.target)
     if (reused) counted.addReused(reused.size)
     if (reused) return landed(file, reused)
-    const once = () => moveFile(ways, { ...optionsFor(task, file), onUpload, beforeUpload }, moving)
+    const once = () => moveFile(ways, { ...optionsFor(file), onUpload, beforeUpload }, moving)
     return landed(file, task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, once) : await once())
   }
   const waits = task.compare !== undefined || known !== undefined || task.show === true
@@ -183,7 +184,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
-    const moved = waits ? undefined : moveNow(ways, optionsFor(task, file), moving)
+    const moved = waits ? undefined : moveNow(ways, optionsFor(file), moving)
     return moved ? landed(file, moved) : move(file, ways)
   })
   counted.flush()
@@ -334,15 +335,15 @@ async function each(
   }
 }
 
-function optionsFor(task: CopyTask, file: BatchFile): MoveOptions {
-  return {
-    ...(task.recorded && { size: file.size }),
+/** How each file of a task is moved. */
+function optionsOf({ direct, owner, recorded, live }: CopyTask): (file: BatchFile) => MoveOptions {
+  const same = { ...(direct && { direct }), ...(owner && { owner }) }
+  return (file) => {
+    const { size, mtimeNs, sha256 } = file
     // Arc's own lists of files have no times.
-    ...(task.recorded && file.mtimeNs !== 0n && { mtimeNs: file.mtimeNs }),
-    ...(task.recorded && file.sha256 !== undefined && { sha256: file.sha256 }),
-    ...(task.live && file.mtimeNs !== 0n && { seen: file }),
-    ...(task.direct && { direct: task.direct }),
-    ...(task.owner && { owner: task.owner }),
+    if (!recorded) return live && mtimeNs !== 0n ? { ...same, seen: file } : same
+    if (sha256 === undefined) return mtimeNs === 0n ? { ...same, size } : { ...same, size, mtimeNs }
+    return mtimeNs === 0n ? { ...same, size, sha256 } : { ...same, size, mtimeNs, sha256 }
   }
 }
 
