@@ -32,7 +32,7 @@ export function localBackups(config: Config, log: Logger): Backups {
     planRestore: async (request) =>
       planBody(await (await coordinator()).planRestore(parseRestore({ ...request, dry_run: true }))),
     startVerify: async (id, request) => (await verifier()).start(parseVerify(parseBackupId(id), request), caller),
-    deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), target),
+    deleteBackup: async (id, target) => (await coordinator()).deleteBackup(parseBackupId(id), caller, target),
     startPrune: async (request) => {
       const engine = await coordinator()
       const { dryRun: _dryRun, ...parsed } = parsePrune(request, engine.timezone)

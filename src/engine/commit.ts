@@ -1,6 +1,7 @@
 import { isServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { regardless } from '../stores/stopping.js'
 import { loadManifest } from './backups.js'
 import { entomb } from './bury.js'
 import { removeBackup, removeFiles } from './delete.js'
@@ -13,7 +14,11 @@ import { writeText } from './write-text.js'
  *
  * @throws what kept the manifest from being written; then nothing stays, and it does not appear later
  */
-export async function commit(run: Run, manifest: Manifest): Promise<void> {
+export function commit(run: Run, manifest: Manifest): Promise<void> {
+  return regardless(() => writeManifest(run, manifest))
+}
+
+async function writeManifest(run: Run, manifest: Manifest): Promise<void> {
   const { target, backupId } = run
   const text = serializeManifest(manifest)
   try {
@@ -60,7 +65,11 @@ export async function endCommitted(run: Run, manifest: Manifest): Promise<'compl
 }
 
 /** Removes what there is of a backup that failed. Why it failed is what has to be told; that something of it is left comes second. */
-export async function abandon(run: Run, tombstone = false): Promise<void> {
+export function abandon(run: Run, tombstone = false): Promise<void> {
+  return regardless(() => removeWhatThereIs(run, tombstone))
+}
+
+async function removeWhatThereIs(run: Run, tombstone: boolean): Promise<void> {
   const { target, targetStore, backupId, pool } = run
   try {
     if (tombstone) await removeFiles(target, targetStore, pool, backupId, true)

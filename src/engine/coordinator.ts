@@ -3,13 +3,14 @@ import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { isServiceError, ServiceError } from '../errors.js'
+import { isServiceError, ServiceError, toFailure } from '../errors.js'
 import { toClientJson } from '../format/manifest.js'
 import type { Marker } from '../format/marker.js'
 import { StoreMeters } from '../stores/meters.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { deleteBackup } from './delete.js'
+import { DeleteRecord } from './delete-record.js'
 import { discardOperation } from './discard.js'
 import { type Execution, execute, type Plan, type Surroundings } from './execution.js'
 import { type InstanceLock, lockState } from './instance-lock.js'
@@ -74,6 +75,8 @@ export class Coordinator {
   readonly #options: CoordinatorOptions
   readonly #lock: InstanceLock
   readonly #journal: Journal
+  /** Left running by the process before this one. */
+  readonly #abandoned: readonly OperationStatus[]
   readonly #storage: Store
   readonly #targets: Targets
   readonly #pool: Pool
@@ -95,7 +98,7 @@ export class Coordinator {
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
     // What a process that was killed had planned: nobody else plans here.
     rmSync(`${options.settings.statePath}/plans`, { recursive: true, force: true })
-    this.#journal.adoptAbandoned(new Date().toISOString())
+    this.#abandoned = this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
     const stores = storesOf(options)
@@ -155,23 +158,35 @@ export class Coordinator {
    * Resolves when the backup and its files are gone; where those are so many that the caller would give up before, once it is gone for good from every list. The
    * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND.
    */
-  async deleteBackup(id: string, from?: string): Promise<void> {
+  async deleteBackup(id: string, caller: Caller, from?: string): Promise<void> {
     const slot = await this.#slots.enterAfterSweep('delete')
     const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
+    let record: DeleteRecord | null = null
     try {
       const target = await this.#targets.holderOf(id, from)
       const marker = this.#markDelete()
+      slot.holder = marker
       await locks.take(target, 'delete', marker.operation)
       this.#verifier.refuseDelete(id, target.name)
       this.#removing = id
-      const deletion = await deleteBackup(target, this.#pool, id, marker)
+      record = new DeleteRecord(this.#journal, this.#options.log, {
+        operationId: marker.operation,
+        backupId: id,
+        target: target.name,
+        caller: caller.name,
+      })
+      const deletion = await deleteBackup(target, this.#pool, id, marker, () => locks.confirm())
       this.#verdicts.forget(id, target.name)
       removed = Promise.all([deletion.removed, removePin(target.store, id)])
-        .then(() => {})
+        .then(() => record?.end(null))
         .catch((error: unknown) => {
+          record?.end(toFailure(error))
           this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
         })
+    } catch (error) {
+      record?.end(toFailure(error))
+      throw error
     } finally {
       removed = removed.then(async () => {
         this.#removing = null
@@ -364,6 +379,18 @@ export class Coordinator {
     }
     // Somebody was faster: the next start sweeps too.
     if (!this.#slots.taken) await this.sweep(false)
+    for (const { operation, operationId, backupId, target } of this.#abandoned) {
+      if (operation === 'delete' && (await this.#isGone(backupId, target))) this.#journal.finishDelete(operationId)
+    }
+  }
+
+  async #isGone(id: string, from: string): Promise<boolean> {
+    try {
+      await this.#targets.find(id, from)
+      return false
+    } catch (error) {
+      return isServiceError(error, 'NOT_FOUND')
+    }
   }
 
   /** As soon as nobody else writes where it is to write; unless somebody was faster. */
@@ -448,6 +475,7 @@ export class Coordinator {
       const planned = await plan()
       const locked = await locks.takeFor(planned, interrupted !== undefined)
       const execution = await execute(this.#around, locked, interrupted)
+      slot.holder = { operation: execution.id, since: execution.tracker.snapshot().startedAt }
       this.#current = execution
       this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')

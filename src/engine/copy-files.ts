@@ -4,7 +4,6 @@ import type { Basis } from './basis.js'
 import { pack } from './batch.js'
 import { batchesOf, completeListing, type Listing } from './chunks.js'
 import { runLanes } from './lanes.js'
-import { Progress } from './progress.js'
 import type { Report } from './report.js'
 import type { Run } from './run.js'
 import type { CopyTask, ProveTask } from './transfer.js'
@@ -93,7 +92,8 @@ export async function copySingle(run: Run, { from, path, to, target, size, sha25
         ...(sha256 !== undefined && { sha256 }),
       },
     ]),
-    progress: new Progress().buffer,
+    progress: run.progress.buffer,
+    uncounted: true,
     uploads: run.uploads,
     direct: true,
     ...(size !== undefined && { recorded: true }),

@@ -13,15 +13,20 @@ const pathsPerTask = 512
 /**
  * Removes the manifest first, so that a delete that is killed never leaves a listed half backup; once that is durable the backup is deleted, and
  * `removed` resolves when its files are gone too. The marker says before whose the rest is, and goes last: after a kill the sweep finishes it.
+ *
+ * @throws LOCK_LOST where nothing has been removed yet
  */
 export async function deleteBackup(
   target: Target,
   pool: Pool,
   id: string,
   marker: Marker,
+  confirmLocks: () => Promise<void>,
 ): Promise<{ removed: Promise<void> }> {
   const mark = (): Promise<void> => writeMarker(target.store, id, marker)
   const marked = await mark().then(() => true, ignoreFull)
+  // Somebody else may restore from it by now.
+  await confirmLocks()
   await target.store.remove([`${id}/${backupPaths.manifest}`])
   // A delete is how room is made on a full disk: there the manifest's own room is what the marker gets.
   if (!marked) await mark().catch(ignoreFull)

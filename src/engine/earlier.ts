@@ -6,7 +6,6 @@ import { backupPaths } from '../format/layout.js'
 import { type Batch, type BatchFile, fileStates, pack, packBatches, unpack } from './batch.js'
 import type { Census } from './census.js'
 import { runLanes } from './lanes.js'
-import { Progress } from './progress.js'
 import { type Moved, reportOn } from './report.js'
 import type { Run } from './run.js'
 
@@ -167,7 +166,7 @@ export class Earlier {
       this.#run.progress.check()
       const batch = pack(page.map(({ path, size, sha256 }) => ({ path, size, mtimeNs: 0n, sha256 })))
       const task = { kind: 'prove', from: targetStore, fromPrefix: this.#nameOf(''), transfers: 1, batch } as const
-      const { failures, fatal } = await pool.transfer({ ...task, progress: new Progress().buffer })
+      const { failures, fatal } = await pool.transfer({ ...task, progress: this.#run.progress.buffer })
       if (fatal) throw fromFailure(fatal)
       const mark = this.#db.prepare('UPDATE known SET present = 0 WHERE path = ?')
       for (const { index } of failures) mark.run(page[index]?.path)

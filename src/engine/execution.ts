@@ -3,8 +3,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type Failure, ServiceError, toFailure } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
+import { stoppable } from '../stores/stopping.js'
 import type { Store } from '../stores/store.js'
 import { bootId } from './boot-id.js'
+import { bytesOnRecord } from './bytes-on-record.js'
 import { endCommitted, findCommitted } from './commit.js'
 import { removeBackup } from './delete.js'
 import { inventoryFile, leftInventory } from './earlier.js'
@@ -77,7 +79,8 @@ export interface Execution {
 export async function execute(around: Surroundings, plan: Plan, interrupted?: Interrupted): Promise<Execution> {
   const { journal } = around
   const boot = bootId()
-  const earlier = interrupted && journal.resume(plan.id, boot)
+  const onRecord = interrupted ? await bytesOnRecord(`${around.settings.statePath}/operations/${plan.id}`) : 0
+  const earlier = interrupted && journal.resume(plan.id, boot, onRecord)
   const sameBoot = boot !== '' && earlier?.boot === boot
   const run = await openRun(around, plan, earlier && { ...earlier, sameBoot })
   if (!earlier) {
@@ -144,6 +147,12 @@ export async function openRun(
   }
 }
 
+/** A server that stands still keeps nobody from stopping; but a switch is finished whoever asks to stop. */
+function stopping<T>({ storage, target, tracker, progress }: Run, action: () => Promise<T>): Promise<T> {
+  if (!storage.patience && !target.patience) return action()
+  return stoppable(() => tracker.switching || progress.check(), action)
+}
+
 /** It would be interrupted for ever. */
 async function giveUp(run: Run): Promise<Outcome> {
   const committed = await findCommitted(run)
@@ -168,7 +177,7 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
   try {
     // Parts of an upload whose process died; those of this run are removed by who began them.
     if (run.resumed) await removeUploads(run)
-    outcome = await action(run)
+    outcome = await stopping(run, () => action(run))
   } catch (error) {
     failure = toFailure(stateFailure(error, settings.statePath))
     outcome = outcomeOf(failure)

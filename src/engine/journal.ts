@@ -82,7 +82,10 @@ export class Journal {
       .prepare('INSERT INTO operations (id, request, caller, state, status, boot) VALUES (?, ?, ?, ?, ?, ?)')
       .run(status.operationId, JSON.stringify(request), caller, states.running, JSON.stringify(status), boot)
     this.#db
-      .prepare('DELETE FROM operations WHERE state = ? AND number <= (SELECT max(number) FROM operations) - ?')
+      .prepare(
+        `DELETE FROM operations WHERE state = ? AND number <= (SELECT max(number) FROM operations) - ?
+         AND id NOT IN (SELECT operation FROM moved_aside WHERE hidden IS NOT NULL)`,
+      )
       .run(states.ended, this.#most)
   }
 
@@ -105,10 +108,10 @@ export class Journal {
     this.#update(status, states.ended)
   }
 
-  /** Operations that a process which is gone left running: they were interrupted. Call only while holding the state's lock. */
-  adoptAbandoned(now: string): number {
+  /** Operations that a process which is gone left running: they were interrupted. Answers them. Call only while holding the state's lock. */
+  adoptAbandoned(now: string): OperationStatus[] {
     const abandoned = this.#db.prepare(`SELECT ${columns} FROM operations WHERE state = ?`).all(states.running) as Row[]
-    for (const row of abandoned) {
+    return abandoned.map((row) => {
       const { status } = entryOf(row)
       const why = {
         status: 'failed',
@@ -116,11 +119,18 @@ export class Journal {
         error: 'the service was killed',
         errorCode: 'INTERRUPTED',
       } as const
-      // A verify or a prune has left nothing to go on with.
-      const state = ['verify', 'prune'].includes(status.operation) ? states.ended : states.interrupted
+      // A verify or a prune has left nothing to go on with; a delete is finished by the sweep.
+      const state = ['verify', 'prune', 'delete'].includes(status.operation) ? states.ended : states.interrupted
       this.#update({ ...status, ...why, completedAt: now, etaSeconds: 0 }, state)
-    }
-    return abandoned.length
+      return status
+    })
+  }
+
+  /** A delete that was interrupted is finished after all: nothing of its backup is left. */
+  finishDelete(id: string): void {
+    const status = this.operation(id)?.status
+    if (status?.operation !== 'delete' || status.outcome !== 'interrupted') return
+    this.end({ ...status, status: 'completed', outcome: 'completed', error: null, errorCode: null })
   }
 
   /** Oldest first. */
@@ -129,11 +139,11 @@ export class Journal {
     return (rows as FullRow[]).map(fullEntryOf)
   }
 
-  /** Runs again; answers how it stood, `stalls` with this time counted in. */
-  resume(id: string, boot: string): Interrupted {
+  /** Runs again; answers how it stood, `stalls` with this time counted in. @param onRecord bytes that it has moved by its own lists */
+  resume(id: string, boot: string, onRecord = 0): Interrupted {
     const row = this.#db.prepare('SELECT * FROM operations WHERE id = ?').get(id) as FullRow & { most_bytes: number }
     const { status } = fullEntryOf(row)
-    const { processedBytes } = status
+    const processedBytes = Math.max(status.processedBytes, onRecord)
     const running = { ...status, status: 'running', outcome: null, error: null, errorCode: null, completedAt: null }
     const stalls = processedBytes > row.most_bytes ? 0 : row.stalls + 1
     this.#db
@@ -214,7 +224,7 @@ export function lastOperation(statePath: string): OperationStatus | null {
 function selectLast(db: Database.Database): OperationStatus | null {
   const row = db
     .prepare(
-      `SELECT ${columns} FROM operations WHERE json_extract(status, '$.operation') <> 'verify' ORDER BY number DESC LIMIT 1`,
+      `SELECT ${columns} FROM operations WHERE json_extract(status, '$.operation') NOT IN ('verify', 'delete') ORDER BY number DESC LIMIT 1`,
     )
     .get()
   return row === undefined ? null : entryOf(row as Row).status

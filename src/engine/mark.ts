@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { backupPaths } from '../format/layout.js'
 import { type Marker, serializeMarker } from '../format/marker.js'
+import { regardless } from '../stores/stopping.js'
 import type { Store } from '../stores/store.js'
 import type { Run } from './run.js'
 import { writeText } from './write-text.js'
@@ -23,7 +24,7 @@ export async function writeMarker(target: Store, backupId: string, marker: Marke
 /** After the commit. One that stays does no harm: the next sweep removes it. */
 export async function unmarkBackup(run: Run): Promise<void> {
   try {
-    await run.target.remove([`${run.backupId}/${backupPaths.marker}`])
+    await regardless(() => run.target.remove([`${run.backupId}/${backupPaths.marker}`]))
   } catch (error) {
     run.log.warn({ err: error }, 'the marker of a backup that is complete could not be removed')
   }

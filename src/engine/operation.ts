@@ -65,7 +65,7 @@ export interface Caller {
   readonly credential: string | null
 }
 
-export type OperationKind = 'backup' | 'restore' | 'verify' | 'prune'
+export type OperationKind = 'backup' | 'restore' | 'verify' | 'prune' | 'delete'
 
 /** Where an operation stands. The order is that of a backup, then that of a restore. */
 export type Phase =

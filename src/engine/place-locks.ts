@@ -22,10 +22,7 @@ export class PlaceLocks {
    * @throws BUSY; for an operation that goes on, whatever keeps it from locking
    */
   async takeFor(plan: Plan, goesOn: boolean): Promise<Plan> {
-    const confirmLocks = async (): Promise<void> => {
-      for (const lock of this.#locks) await lock.confirm()
-    }
-    const ends = { confirmLocks, release: () => this.release() }
+    const ends = { confirmLocks: () => this.confirm(), release: () => this.release() }
     try {
       if (plan.kind === 'restore') {
         const warnings = [await this.#tryStorage(plan), await this.#tryTarget(plan)]
@@ -54,6 +51,11 @@ export class PlaceLocks {
   /** @throws BUSY, or the store's failure */
   async takeStorage(kind: string, operation: string): Promise<void> {
     await this.#take(this.#around.storage, kind, operation)
+  }
+
+  /** @throws LOCK_LOST */
+  async confirm(): Promise<void> {
+    for (const lock of this.#locks) await lock.confirm()
   }
 
   async release(): Promise<void> {

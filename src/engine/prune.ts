@@ -113,7 +113,7 @@ async function removeOne(run: Run, id: string, parts: PruneParts): Promise<KeepR
       host: hostname(),
       since: run.startedAt.toISOString(),
     } as const
-    const { removed } = await deleteBackup(target, run.pool, id, marker)
+    const { removed } = await deleteBackup(target, run.pool, id, marker, run.confirmLocks)
     verdicts.forget(id, target.name)
     await removed
     await removePin(target.store, id)

@@ -1,11 +1,14 @@
+import { hostname } from 'node:os'
 import { ServiceError } from '../errors.js'
 import type { OperationKind } from './operation.js'
 
 export interface Slot {
-  readonly kind: OperationKind | 'delete' | 'sweep'
+  readonly kind: OperationKind | 'sweep'
   /** Resolves when the slot is free again; never rejects. */
   readonly ended: Promise<void>
   readonly free: () => void
+  /** Id of the operation that has it, once that is known, and since when: for whoever is refused. */
+  holder?: { readonly operation: string; readonly since: string }
 }
 
 /** One operation at a time. */
@@ -23,8 +26,9 @@ export class Slots {
   enter(kind: Slot['kind']): Slot {
     if (this.#closed) throw new ServiceError('UNAVAILABLE', 'the service is shutting down')
     if (this.#taken) {
-      const { kind: operation } = this.#taken
-      throw new ServiceError('BUSY', this.#busy, { operation })
+      const { kind: operation, holder } = this.#taken
+      const heldBy = holder && { host: hostname(), operation: holder.operation, since: holder.since }
+      throw new ServiceError('BUSY', this.#busy, { operation, ...(heldBy && { heldBy }) })
     }
     let free = (): void => {}
     const ended = new Promise<void>((resolve) => {

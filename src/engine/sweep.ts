@@ -81,6 +81,7 @@ async function sweepTarget(around: Surroundings, target: Target, dryRun: boolean
       if (!dryRun) await store.remove([`${id}/${backupPaths.marker}`])
     } else {
       if (!dryRun && !(await bury(around, target, id))) continue
+      if (!dryRun) around.journal.finishDelete(marker.operation)
       swept.push({ place, path: `${id}/`, why: `left by the ${marker.kind} ${marker.operation}, which has ended` })
     }
   }

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { type Failure, isServiceError, toFailure } from '../errors.js'
+import { stoppable } from '../stores/stopping.js'
 import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, fileStates, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
@@ -44,6 +45,8 @@ export interface CopyTask extends Ways {
   readonly reuse?: Reuse
   /** Files in flight at once; 1 where nothing waits for a network. */
   readonly transfers?: number
+  /** A stop is heeded, and nothing counted. */
+  readonly uncounted?: true
   /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
   readonly uploads?: string
 }
@@ -145,7 +148,7 @@ export function isSourceFailure(failure: Failure): boolean {
 
 async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
-  const counted = new BatchProgress(progress)
+  const counted = new BatchProgress(task.uncounted ? new Progress() : progress)
   const report = task.report ? reportOn() : null
   let last: Copied | null = null
   const onUpload = ({ path, uploadId }: Upload): void => {
@@ -180,7 +183,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return landed(file, task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, once) : await once())
   }
   const waits = task.compare !== undefined || known !== undefined || task.show === true
-  const outcome = await each(unpack(task.batch), task.transfers ?? 1, (file) => {
+  const outcome = await eachUntilStopped(task, [from, to], task.transfers ?? 1, (file) => {
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
@@ -211,7 +214,7 @@ async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome
   const progress = new Progress(task.progress)
   const counted = new BatchProgress(progress)
   const counting = task.counted && { counted }
-  const outcome = await each(unpack(task.batch), task.transfers, async (file) => {
+  const outcome = await eachUntilStopped(task, [from], task.transfers, async (file) => {
     progress.check()
     const parquet = task.parquet === true && file.path.endsWith('.parquet')
     await proveFile(from, task.fromPrefix + file.path, file, { progress, parquet, ...counting })
@@ -232,7 +235,7 @@ async function confirmBatch({ batch }: ConfirmTask, store: Store): Promise<Trans
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
   const seen = new Set<string>()
-  return each(unpack(task.batch), 1, async ({ path }) => {
+  return eachUntilStopped(task, [from, to], 1, async ({ path }) => {
     progress.check()
     await inspectFolder(from, task.fromPrefix + path, seen)
     await inspectFolder(to, task.toPrefix + path, seen)
@@ -290,6 +293,18 @@ async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutc
   const paths = pathsOf(task)
   await store.remove(hiddenFor === undefined ? paths : paths.map((path) => hiddenName(path, hiddenFor, 'part')))
   return emptyOutcome(paths.length)
+}
+
+/** The same; requests that are under way when the operation is to stop are broken off. */
+async function eachUntilStopped(
+  { batch, progress }: Pick<Ways, 'batch' | 'progress'>,
+  stores: readonly Store[],
+  lanes: number,
+  action: (file: BatchFile) => number | Promise<number>,
+): Promise<TransferOutcome> {
+  const run = (): Promise<TransferOutcome> => each(unpack(batch), lanes, action)
+  const stop = new Progress(progress)
+  return stores.some(({ patience }) => patience) ? stoppable(() => stop.check(), run) : run()
 }
 
 /** Tries every file. A failure of one file's source is an outcome of that file; any other ends the batch once those under way have ended. */

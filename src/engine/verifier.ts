@@ -50,6 +50,7 @@ export class Verifier {
       const id = newOperationId()
       const action = (run: Run) => runVerify(run, request, this.#verdicts)
       const execution = await execute(this.#around, { id, kind: 'verify', backupId, target, request, caller, action })
+      slot.holder = { operation: execution.id, since: execution.tracker.snapshot().startedAt }
       this.#current = execution
       this.#last = execution
       if (this.#slots.closed) execution.progress.stop('INTERRUPTED')

@@ -48,7 +48,7 @@ const keepReason = z.enum([
 const keepReasons = z.array(keepReason).meta({ description: 'the rules that keep it' })
 
 const statusFields = {
-  operation: z.enum(['backup', 'restore', 'verify', 'prune']),
+  operation: z.enum(['backup', 'restore', 'verify', 'prune', 'delete']),
   backup_id: backupId.optional(),
   status: z.enum(['running', 'completed', 'failed']).meta({ description: "Arc's three words; `outcome` says more" }),
   total_files: count('files to be moved, as far as they are listed'),
@@ -365,7 +365,9 @@ export const error = z
     changed: z.array(z.string()).meta({ description: 'only of PLAN_CHANGED: what is not as the plan said' }).optional(),
     held_by: z
       .strictObject({ host: z.string(), operation: z.string(), since: time('since when') })
-      .meta({ description: 'who else writes there, where it is another process or host' })
+      .meta({
+        description: 'who writes there, as far as that is known: this service, another process, or another host',
+      })
       .optional(),
     operation: text('only of BUSY: what runs', 'backup').optional(),
     status: runs.meta({ description: 'only of BUSY' }).optional(),

@@ -22,7 +22,7 @@ export interface Operations {
   planRestore(request: RestoreRequest, isWanted: () => boolean): Promise<RestorePlan>
   startVerify(request: VerifyRequest, caller: Caller): Promise<Started>
   /** `target` names the place where several have a backup of this id. */
-  deleteBackup(id: string, target?: string): Promise<void>
+  deleteBackup(id: string, caller: Caller, target?: string): Promise<void>
   startPrune(request: PruneRequest, caller: Caller): Promise<Started>
   /** What a prune would do now. */
   planPrune(request: PruneRequest): Promise<PrunePlan>

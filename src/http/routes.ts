@@ -138,7 +138,7 @@ export function createRouter(operations: Operations, feed: Feed, metrics: Metric
 
   router.delete(`${group}/:id`, async (ctx) => {
     const id = parseBackupId(ctx.params.id)
-    await inArcsWords('Failed to delete backup', operations.deleteBackup(id, targetOf(ctx)))
+    await inArcsWords('Failed to delete backup', operations.deleteBackup(id, ctx.state.caller, targetOf(ctx)))
     ctx.body = { backup_id: id, message: 'Backup deleted' }
   })
 

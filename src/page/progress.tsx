@@ -6,7 +6,7 @@ import type { Live } from './live.js'
 import { Badge, Problem, Warnings } from './parts.js'
 import type { Status } from './schemas.js'
 
-const names = { backup: 'Backup', restore: 'Restore', verify: 'Verify', prune: 'Prune' } as const
+const names = { backup: 'Backup', restore: 'Restore', verify: 'Verify', prune: 'Prune', delete: 'Delete' } as const
 
 /**
  * What runs, with a way to stop it; or how the last operation ended.

@@ -120,6 +120,8 @@ export class AzureClient {
     const watch = new Watch(this.stallMs)
     try {
       return await action(watch.signal)
+    } catch (error) {
+      throw watch.why(error)
     } finally {
       watch.end()
     }
@@ -150,6 +152,8 @@ export class AzureClient {
       const response = await this.#pipeline.sendRequest(this.#http, request)
       if (response.status < 300) return response
       throw new RestError('refused', { statusCode: response.status, response })
+    } catch (error) {
+      throw watch.why(error)
     } finally {
       watch.end()
     }

@@ -4,6 +4,7 @@ import { type ErrorCode, ServiceError } from '../errors.js'
 import { azureFailure, type Place } from './azure-failure.js'
 import { lend } from './blocks.js'
 import { quote } from './path.js'
+import { stopSignal } from './stopping.js'
 
 const highWaterMark = 1 << 18
 
@@ -24,6 +25,7 @@ export async function* receive(
   response: PipelineResponse,
   place: Place,
   stallMs: number,
+  stop = stopSignal(),
 ): AsyncGenerator<Buffer, void, undefined> {
   const { readableStreamBody: body, headers } = response
   if (!(body instanceof Readable)) return
@@ -33,6 +35,8 @@ export async function* receive(
     if (waiting) body.destroy(broken('STORE_TIMEOUT', place, `no byte came for ${stallMs / 1000} s`))
     else timer.refresh()
   }, stallMs)
+  const breakOff = (): void => void body.destroy(stop?.reason)
+  stop?.addEventListener('abort', breakOff, { once: true })
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       received += chunk.length
@@ -48,6 +52,7 @@ export async function* receive(
     throw azureFailure(error, place)
   } finally {
     clearTimeout(timer)
+    stop?.removeEventListener('abort', breakOff)
     body.destroy()
   }
 }

@@ -1,13 +1,18 @@
 import { Readable } from 'node:stream'
+import { stopSignal } from './stopping.js'
 
-/** Breaks a request off in which no byte moves. */
+/** Breaks a request off in which no byte moves, or that is to stop. */
 export class Watch {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
+  readonly #stop = stopSignal()
+  readonly #breakOff = (): void => this.#controller.abort()
 
   /** @param ms without a byte. */
   constructor(ms: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(), ms)
+    this.#timer = setTimeout(this.#breakOff, ms)
+    if (this.#stop?.aborted) this.#breakOff()
+    this.#stop?.addEventListener('abort', this.#breakOff, { once: true })
   }
 
   get signal(): AbortSignal {
@@ -18,8 +23,14 @@ export class Watch {
     this.#timer.refresh()
   }
 
+  /** What a request failed with: why it was to stop, if it was. */
+  why(error: unknown): unknown {
+    return this.#stop?.aborted ? this.#stop.reason : error
+  }
+
   end(): void {
     clearTimeout(this.#timer)
+    this.#stop?.removeEventListener('abort', this.#breakOff)
   }
 }
 

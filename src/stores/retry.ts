@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, type ServiceError } from '../errors.js'
+import { stopSignal } from './stopping.js'
 
 /** The first pause is at most this long, each further one at most twice the one before (ms). */
 const firstPause = 200
@@ -65,5 +66,6 @@ async function wait(ms: number, check: (() => void) | undefined): Promise<void> 
   for (let left = ms; left > 0; left = end - Date.now()) {
     await sleep(Math.min(left, glance))
     check?.()
+    stopSignal()?.throwIfAborted()
   }
 }

@@ -3,6 +3,7 @@ import https from 'node:https'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { getProxyForUrl } from 'proxy-from-env'
+import { stopSignal } from './stopping.js'
 
 /** How long an answer to `Expect: 100-continue` is awaited before the body goes all the same (ms). */
 const continueWait = 1000
@@ -40,10 +41,12 @@ export class Transport {
     this.#stallMs = stallMs
   }
 
-  /** Resolves with the answer's head. Rejects with a system error, or with `Stalled`; so does the body, as a stream. */
+  /** Resolves with the answer's head. Rejects with a system error, with `Stalled`, or with why it is to stop; so does the body, as a stream. */
   send(call: Call): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const { origin, body, signal } = call
+      const stop = stopSignal()
+      if (stop?.aborted) return reject(stop.reason)
       const secure = origin.startsWith('https:')
       const url = new URL(origin)
       const request = (secure ? https : http).request({
@@ -58,6 +61,9 @@ export class Transport {
         ...(signal && { signal }),
       })
       let response: IncomingMessage | undefined
+      const breakOff = (): void => void (response ?? request).destroy(stop?.reason)
+      stop?.addEventListener('abort', breakOff, { once: true })
+      request.once('close', () => stop?.removeEventListener('abort', breakOff))
       // The socket's own clock starts with the socket: behind a proxy that is after the tunnel was made.
       const connecting = setTimeout(() => request.destroy(new Stalled(this.#stallMs)), this.#stallMs)
       request.once('socket', () => clearTimeout(connecting))

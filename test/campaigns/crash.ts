@@ -180,6 +180,12 @@ export async function recover(victim: Victim, random: () => number): Promise<str
     const waiting = operations.find(({ resumable }) => resumable === true)
     if (!running && !waiting) {
       const [last] = operations
+      // A delete that was killed is finished by the sweep, or has not begun.
+      if (last?.operation === 'delete' && last.outcome === 'interrupted') {
+        if ((await backupsOf(victim)).includes(String(last.backup_id))) return wrong
+        await sleep(10)
+        continue
+      }
       if (last?.status === 'failed' && last.outcome !== 'cancelled') wrong.push(`it ended so: ${JSON.stringify(last)}`)
       return wrong
     }

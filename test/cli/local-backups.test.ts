@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Backups, Body } from '../../src/cli/backups.js'
 import { localBackups } from '../../src/cli/local-backups.js'
 import { loadConfig } from '../../src/config/load.js'
+import { Journal } from '../../src/engine/journal.js'
 import { createLog } from '../../src/log.js'
 import { arcBackupId } from '../support/fixture.js'
 import { startTestService } from '../support/service.js'
@@ -54,6 +55,10 @@ t.test('a backup, a restore, a delete, and what is on record of them', async (t)
   const later = reopen()
   t.match(await later.status(), { operation: 'restore', backup_id: backupId, status: 'completed' })
   await later.close()
+  const journal = new Journal(`${folder}/data/arc-backup/journal.db`)
+  const [deleted] = journal.operations(1)
+  journal.close()
+  t.match(deleted, { caller: 'command line', status: { operation: 'delete', backupId, outcome: 'completed' } })
 })
 
 t.test('an operation that is cancelled, and one that is left alone', async (t) => {

@@ -58,8 +58,10 @@ t.test('SIGTERM while a restore is staged: nothing has changed', async (t) => {
 t.test('cancel ends a backup and leaves nothing; idle there is nothing to cancel', async (t) => {
   const { folder, program, call, reach } = await serve(t, makeFolder(t), clean)
   t.match(await call('POST', '/cancel'), { error: 'No operation is running' })
-  await call('POST', '')
+  const { operation_id } = await call('POST', '')
   await reach('copying')
+  const { held_by } = await call('POST', '')
+  t.match(held_by, { operation: operation_id, host: String, since: String }, 'who comes second learns who was first')
   t.match(await call('POST', '/cancel'), { status: 'running' })
   while ((await call('GET', '/status')).status === 'running') await sleep(5)
   t.match(await call('GET', '/status'), { status: 'failed', outcome: 'cancelled' })

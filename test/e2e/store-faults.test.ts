@@ -69,7 +69,13 @@ const azure: Kind = {
 }
 
 /** An Arc with small files and a large one, and a target behind a proxy. */
-async function prepare(t: Test, kind: Kind, plan: Plan = {}, change = (line: string): string => line): Promise<Ground> {
+async function prepare(
+  t: Test,
+  kind: Kind,
+  plan: Plan = {},
+  change = (line: string): string => line,
+  stallTimeout = '2s',
+): Promise<Ground> {
   const folder = t.testdir({})
   const arc = `${folder}/data/arc`
   mkdirSync(`${arc}/db/m`, { recursive: true })
@@ -78,7 +84,7 @@ async function prepare(t: Test, kind: Kind, plan: Plan = {}, change = (line: str
   const { place, lines, proxy } = await kind.open(t, plan)
   const config = [
     ...['[auth]', 'enabled = false', '[backup]', 'local_path = ""', 'default_target = "there"'],
-    ...['retry_timeout = "8s"', 'stall_timeout = "2s"', '[backup.targets.there]', ...lines.map(change)],
+    ...['retry_timeout = "8s"', `stall_timeout = "${stallTimeout}"`, '[backup.targets.there]', ...lines.map(change)],
   ]
   writeFileSync(`${folder}/arc.toml`, config.join('\n'))
   const service = await startTestService(t, { folder })
@@ -149,6 +155,46 @@ for (const [name, kind] of Object.entries({ s3, azure })) {
     const completed = await ground.settled()
     t.match(completed, { outcome: 'completed' })
     await isWhole(t, ground, completed)
+  })
+
+  t.test(`${name}: a cancel does not wait for a server that stands still`, async (t) => {
+    const ground = await prepare(t, kind, {}, undefined, '60s')
+    const { proxy, arc } = ground
+    const whole = await ground.run('', { include_metadata: false })
+    const before = hashTree(arc)
+    const stalls: Record<string, [Plan, path: '' | '/restore', request: Json]> = {
+      'a backup, in its large file': [{ stallAfterSent: 8 << 20 }, '', { include_metadata: false, incremental: false }],
+      'a backup, before the first answer': [{ stallAfterReceived: 0 }, '', { include_metadata: false }],
+      'a restore, in its large file': [{ stallAfterReceived: 8 << 20 }, '/restore', { ...whole, confirm: true }],
+    }
+    for (const [what, [plan, path, request]] of Object.entries(stalls)) {
+      if (path === '/restore') rmSync(`${arc}/db/m/large.parquet`)
+      Object.assign(proxy.plan, plan)
+      const { backup_id, confirm, ...rest } = request
+      const body = path === '/restore' ? { backup_id, confirm, restore_metadata: false } : rest
+      t.equal((await ground.call('POST', path, body)).status, 202)
+      await sleep(3000)
+      t.match((await ground.call('GET', '/status')).json, { status: 'running' }, what)
+      t.equal((await ground.call('POST', '/cancel')).status, 202)
+      const asked = Date.now()
+      // What is cleaned up then needs a server that answers; connections that stand still do so for ever.
+      for (const key of Object.keys(plan)) Reflect.deleteProperty(proxy.plan, key)
+      t.match(await ground.settled(), { status: 'failed', outcome: 'cancelled' }, what)
+      t.ok(Date.now() - asked < 2000, `${what}: after ${Date.now() - asked} ms`)
+      if (path === '/restore') {
+        t.notOk(hashTree(arc)['db/m/large.parquet'])
+        continue
+      }
+      t.same(hashTree(arc), before)
+      t.same(
+        [...new Set(Object.keys(await ground.place.tree()).map((name) => name.split('/')[0]))].filter((name) =>
+          name?.startsWith('backup-'),
+        ),
+        [whole.backup_id],
+        what,
+      )
+      t.same(minio.uploads(), [], 'no upload in parts')
+    }
   })
 
   t.test(`${name}: a server that does not come back: failed in time, and nothing is left once it does`, async (t) => {

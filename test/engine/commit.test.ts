@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { commit, findCommitted } from '../../src/engine/commit.js'
 import type { Run } from '../../src/engine/run.js'
 import { type Manifest, readManifest, serializeManifest } from '../../src/format/manifest.js'
+import { serializeTombstone } from '../../src/format/tombstone.js'
 import { openStore } from '../../src/stores/open.js'
 import type { Store } from '../../src/stores/store.js'
 import { faulty } from '../faults/faulty-store.js'
@@ -52,4 +53,12 @@ t.test('a commit that the store has not done yet is never done: no backup is lis
   await t.rejects(late, { code: 'STORE_EXISTS' })
   t.equal(await findCommitted(run), null)
   t.same(await namesOf(run.target, run.backupId), ['manifest.json'], 'a tombstone')
+})
+
+t.test('a backup that was swept meanwhile can not be committed any more', async (t) => {
+  const { run, manifest, store } = await prepare(t, false)
+  await put(store, `${run.backupId}/manifest.json`, serializeTombstone(new Date()))
+  await t.rejects(commit({ ...run, target: store }, manifest), { code: 'STORE_EXISTS' })
+  t.equal(await findCommitted(run), null)
+  t.same(await namesOf(store, run.backupId), ['manifest.json'], 'the tombstone')
 })

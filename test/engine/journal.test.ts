@@ -17,8 +17,8 @@ t.test('operations outlive a restart; one that nobody ended was interrupted', as
   first.close()
 
   const second = new Journal(`${dir}/journal.db`)
-  t.equal(second.adoptAbandoned('2026-11-23T11:00:00Z'), 1)
-  t.equal(second.adoptAbandoned('2026-11-23T12:00:00Z'), 0)
+  t.match(second.adoptAbandoned('2026-11-23T11:00:00Z'), [{ operationId: '000000000002' }])
+  t.same(second.adoptAbandoned('2026-11-23T12:00:00Z'), [])
   t.match(second.operations(10), [
     {
       caller: 'anna',
@@ -63,6 +63,21 @@ t.test('a verify is on record, but it is not the status, and nobody resumes it',
   journal.close()
 })
 
+t.test('a delete that was interrupted is finished by who finds nothing left of its backup', async (t) => {
+  const dir = t.testdir()
+  const journal = new Journal(`${dir}/journal.db`)
+  t.teardown(() => journal.close())
+  const status = { ...begun('000000000001'), operation: 'delete' } as const
+  journal.begin({ status, request: {}, caller: 'anna' }, 'boot-1')
+  journal.finishDelete('000000000001')
+  t.match(journal.operation('000000000001'), { status: { status: 'running' } }, 'it runs')
+  journal.adoptAbandoned('2026-11-23T11:00:00Z')
+  t.match(journal.operation('000000000001'), { resumable: false, status: { outcome: 'interrupted' } })
+  journal.finishDelete('000000000001')
+  t.match(journal.operation('000000000001'), { caller: 'anna', status: { outcome: 'completed', error: null } })
+  t.equal(journal.last(), null, 'it is not the status')
+})
+
 t.test('pages, and only so many that have ended', async (t) => {
   const dir = t.testdir()
   const journal = new Journal(`${dir}/journal.db`, 100)
@@ -79,6 +94,10 @@ t.test('pages, and only so many that have ended', async (t) => {
   t.same(ids(2), [idOf(105), idOf(104)])
   t.same(ids(2, idOf(104)), [idOf(103), idOf(102)])
   t.same(ids(5, idOf(7)), [idOf(6), idOf(1)], 'older ones are gone, but for one that waits')
+  journal.recordMovedAside(idOf(6), [{ path: 'a', hidden: '.a' }])
+  journal.begin({ status: begun(idOf(106)), request: {}, caller: 'x' }, 'boot')
+  journal.begin({ status: begun(idOf(107)), request: {}, caller: 'x' }, 'boot')
+  t.same(ids(5, idOf(9)), [idOf(8), idOf(6), idOf(1)], 'and for one whose files can still be put back')
 })
 
 t.test('what is interrupted can be taken up; three times without a byte more is counted', async (t) => {
@@ -102,6 +121,8 @@ t.test('what is interrupted can be taken up; three times without a byte more is 
     journal.interrupt({ ...status, processedBytes: bytes }, 2000)
     t.match(journal.resume('000000000001', 'boot-2'), { stalls, boot: 'boot-2', spentMs: 2000 }, `${bytes} bytes`)
   }
+  journal.interrupt({ ...status, processedBytes: 0 }, 2000)
+  t.match(journal.resume('000000000001', 'boot-2', 12), { stalls: 0 }, 'its own lists know better')
   journal.beginSwitch('000000000001')
   journal.interrupt(status, 2000)
   t.match(journal.interrupted(), [{ switching: true }])

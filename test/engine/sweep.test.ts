@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { CreateMultipartUploadCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
 import { pack } from '../../src/engine/batch.js'
 import type { Surroundings } from '../../src/engine/execution.js'
@@ -107,6 +108,28 @@ t.test('on an object store nobody can commit a backup any more that is swept', a
   t.same(await namesOf(store), ['.arc-backup.lock.json', `${id}/manifest.json`])
   t.match(String(await collect(await store.read(`${id}/manifest.json`))), /"tombstone":true/)
   t.same((await sweep(around, [{ name: 's3', store, locked: true }], false)).length, 0)
+})
+
+t.test('uploads in parts: those on record go, whoever else has one keeps it', async (t) => {
+  const config = await minio.bucket()
+  const { around, scene } = prepare(t, undefined, { 'target:s3': config })
+  const store = await openStore(config)
+  t.teardown(() => store.close())
+  const begin = async (Key: string): Promise<string> => {
+    const { UploadId = '' } = await minio.client.send(new CreateMultipartUploadCommand({ Bucket: config.bucket, Key }))
+    return UploadId
+  }
+  const path = `${idOf(1)}/data/db/m/large.parquet`
+  const [ours, foreign] = [await begin(path), [await begin(path), await begin('db/m/large.parquet')]]
+  const folder = `${scene.settings.statePath}/operations/${done}`
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${folder}/uploads.jsonl`, `${JSON.stringify({ store: 'target:s3', path, uploadId: ours })}\n`)
+  t.match(await sweep(around, [{ name: 's3', store, locked: true }], false), [{ path: done }])
+  t.equal(minio.uploads().length, foreign.length)
+  for (const [index, Key] of [path, 'db/m/large.parquet'].entries()) {
+    const UploadId = foreign[index]
+    await t.resolves(minio.client.send(new ListPartsCommand({ Bucket: config.bucket, Key, UploadId })))
+  }
 })
 
 t.test('a backup that is committed while the sweep begins stays', async (t) => {
