@@ -30,9 +30,16 @@ export function makeFolder(t: Test): string {
   return folder
 }
 
-export async function serve(t: Test, folder: string, env: NodeJS.ProcessEnv = {}): Promise<Served> {
+/** @param under a command that runs it */
+export async function serve(
+  t: Test,
+  folder: string,
+  env: NodeJS.ProcessEnv = {},
+  under: readonly string[] = [],
+): Promise<Served> {
   const program = startProgram(t, ['serve'], {
     cwd: folder,
+    under,
     env: { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1', ...env },
   })
   const [, url] = await program.waitFor(/"url":"([^"]+)"/)

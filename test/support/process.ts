@@ -19,14 +19,15 @@ export interface RunningProgram {
   waitFor(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-/** Runs `arc-backup` as an operator would: the build in `dist/`, in a folder, with an environment of its own. */
+/** Runs `arc-backup` as an operator would: the build in `dist/`, in a folder, with an environment of its own; `under` is a command that runs it. */
 export function startProgram(
   t: Test,
   args: readonly string[],
-  options: { cwd: string; env?: NodeJS.ProcessEnv; input?: string },
+  options: { cwd: string; env?: NodeJS.ProcessEnv; input?: string; under?: readonly string[] },
 ): RunningProgram {
   const env = { PATH: process.env.PATH, HOME: options.cwd, ...options.env }
-  const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env, stdio: 'pipe' })
+  const [program = '', ...rest] = [...(options.under ?? []), process.execPath, main, ...args]
+  const child = spawn(program, rest, { cwd: options.cwd, env, stdio: 'pipe' })
   t.teardown(() => child.kill('SIGKILL'))
   if (options.input !== undefined) child.stdin.end(options.input)
   let stdout = ''
