@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, fsync, linkSync, open, readSync, renameSync } from 'node:fs'
+import { type BigIntStats, closeSync, fstatSync, fsync, linkSync, open, readSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { ServiceError } from '../errors.js'
@@ -43,26 +43,31 @@ export function readLocalFile(from: LocalPath): Content {
   }
 }
 
-/** Writes what `source` gives: under a temporary name first, unless `direct`; durable afterwards, unless `bulk`. A failure leaves nothing. */
+/**
+ * Writes what `source` gives: under a temporary name first, unless `direct`; durable afterwards, unless `bulk`. A failure leaves nothing.
+ *
+ * @returns what was written: what is there afterwards may be another's, or nothing any more
+ */
 export async function writeLocalFile(
   to: LocalPath,
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
   options: Omit<WriteOptions, 'size'>,
-): Promise<void> {
+): Promise<{ size: number; mtimeNs: bigint }> {
   const name = options.direct ? to.path : temporaryName(to.path)
   const target = openTarget(to, name, options)
-  let whole = false
+  let written: BigIntStats | null = null
   try {
     for await (const bytes of source) write(target, bytes, to)
     finish(target, to, options)
     if (!options.bulk) await syncFile(target)
-    whole = true
+    written = fstatSync(target, { bigint: true })
   } finally {
     closeSync(target)
-    if (!whole) removeQuietly(`${to.root}/${name}`)
+    if (!written) removeQuietly(`${to.root}/${name}`)
   }
   if (!options.direct) place(to, name, options.ifAbsent === true)
   if (!options.bulk) await syncFolder(`${to.root}/${dirname(to.path)}`)
+  return { size: Number(written.size), mtimeNs: written.mtimeNs }
 }
 
 function place(to: LocalPath, name: string, ifAbsent: boolean): void {

@@ -83,8 +83,7 @@ export class LocalStore implements Store {
 
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
     try {
-      await writeLocalFile({ root: this.url, path: checkPath(path) }, source, options)
-      return await this.stat(path)
+      return { path, ...(await writeLocalFile({ root: this.url, path: checkPath(path) }, source, options)) }
     } catch (error) {
       source.destroy()
       throw localFailure(error, 'write', path, this.url)

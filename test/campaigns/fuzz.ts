@@ -139,8 +139,11 @@ export class FuzzGround {
       endOnFailure: true,
     })
     // Not as fast-check would say it: a batch is a screen full of bytes.
-    if (failed)
-      throw new Error(`with seed ${seed}: ${errorInstance instanceof Error ? errorInstance.message : errorInstance}`)
+    if (failed) {
+      const what = errorInstance instanceof Error ? errorInstance.message : errorInstance
+      const said = this.#output.out.split('\n').filter((line) => line.includes('"level":"error"'))
+      throw new Error([`with seed ${seed}: ${what}`, ...said.slice(-3)].join('\n'))
+    }
     return counts
   }
 
@@ -191,13 +194,14 @@ export class FuzzGround {
     const found = new Set<string>()
     let calls = 0
     for (const line of readFileSync(`${this.#folder}/trace`, 'latin1').split('\n')) {
-      const [, time, call = '', rest = ''] = /^\d+ (\d+\.\d+) (\w+)\((.*)/.exec(line) ?? []
+      const [, time, call = '', rest = ''] = /^\d+ +(\d+\.\d+) (\w+)\((.*)/.exec(line) ?? []
       if (time === undefined || Number(time) < this.#listeningAt) continue
       calls += 1
       for (const [, quoted = ''] of rest.matchAll(/"((?:[^"\\]|\\.)*)"/g)) {
         const path = resolve(home, quoted)
         const allowed = [home, ...harmless, ...(changes(call, rest) ? [] : read)]
-        if (allowed.some((root) => path === root || path.startsWith(`${root}/`)) || isParent(path, home)) continue
+        if (allowed.some((root) => path === root || path.startsWith(`${root}/`)) || isParent(path, home, repository))
+          continue
         found.add(`${call} ${path}`)
       }
     }
@@ -213,9 +217,9 @@ function changes(call: string, args: string): boolean {
   )
 }
 
-/** A look at the folders that lead to one's own. */
-function isParent(path: string, home: string): boolean {
-  return home.startsWith(path === '/' ? '/' : `${path}/`) || path === dirname(home)
+/** A look at the folders that lead to these: for a module that is loaded late, Node looks at each of them. */
+function isParent(path: string, ...of: readonly string[]): boolean {
+  return of.some((one) => one.startsWith(path === '/' ? '/' : `${path}/`))
 }
 
 function flawsOf({ method, target }: HostileRequest, answer: WireAnswer): string[] {
@@ -229,7 +233,8 @@ function flawsOf({ method, target }: HostileRequest, answer: WireAnswer): string
     flaws.push('a stack')
   if (headers.has('x-injected')) flaws.push('a header of the client')
   if (headers.get('x-content-type-options') !== 'nosniff' || !headers.has('x-request-id')) flaws.push('not all headers')
-  const path = /^\/[!-~]*$/.test(target) ? new URL(target, 'http://x').pathname : null
+  const path =
+    /^\/[!-~]*$/.test(target) && URL.canParse(target, 'http://x') ? new URL(target, 'http://x').pathname : null
   const isPage = /^(text\/(html|javascript|css)|image)/.test(headers.get('content-type') ?? '')
   if (
     method !== 'HEAD' &&

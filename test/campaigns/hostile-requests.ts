@@ -59,8 +59,8 @@ function partsOf({ tokens, backupIds, targets, outside }: Knowledge) {
     `file://${path}`,
   ])
   const nasty = fc.oneof(
+    fc.constantFrom(...ways),
     fc.constantFrom(
-      ...ways,
       ...[
         '..',
         '.',
@@ -112,7 +112,7 @@ function partsOf({ tokens, backupIds, targets, outside }: Knowledge) {
     fc.constantFrom(...tokens),
   )
   const backupId = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...backupIds) },
+    { weight: 3, arbitrary: fc.constantFrom(...backupIds) },
     { weight: 1, arbitrary: fc.stringMatching(/^backup-20[0-9]{6}-[0-2][0-9]{5}-[0-9a-f]{8}$/) },
     { weight: 1, arbitrary: nasty },
   )

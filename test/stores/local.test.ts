@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { LocalStore } from '../../src/stores/local.js'
 import { openStore } from '../../src/stores/open.js'
@@ -86,4 +86,28 @@ t.test('what the system refuses has a code and says why', async (t) => {
   })
   await t.rejects(new LocalStore('/proc/nowhere').sync(), { code: 'INTERNAL' })
   t.ok((await new LocalStore(`${root}/not/yet`).space()).bytes > 0, 'room is that of the nearest folder that exists')
+})
+
+t.test('a write tells what it wrote, also where somebody removes it at once', async (t) => {
+  const root = t.testdir({})
+  const store = new LocalStore(root)
+  let [over, removed] = [false, 0]
+  const remover = (async () => {
+    while (!over) {
+      try {
+        unlinkSync(`${root}/pin`)
+        removed += 1
+      } catch {
+        // Not yet there again.
+      }
+      await new Promise(setImmediate)
+    }
+  })()
+  try {
+    for (let turn = 0; turn < 50; turn += 1) t.match(await put(store, 'pin', 'text'), { path: 'pin', size: 4 })
+  } finally {
+    over = true
+    await remover
+  }
+  t.ok(removed > 0)
 })
