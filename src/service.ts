@@ -26,11 +26,8 @@ import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
 import { version } from './version.js'
 
-/**
- * Files in flight in one thread where an end is not on this machine. 2,000 small ones each way with 20 ms added to each request and two threads (`npm run bench --
- * distance`): 11 s with 4, 6 to 7 s with 8, 4 to 6 s with 16; no less with 32, which takes 30 MiB more (one run each, on a busy machine).
- */
-const defaultTransfers = 16
+/** Files in flight in one thread at most, where an end is not on this machine and nothing is set: how many there are then is found out (`engine/flights.ts`). */
+const mostTransfers = 64
 
 /** How long answers that are under way may take when all else has ended, in ms. */
 const lastWords = 1000
@@ -56,7 +53,7 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
       version: `arc-backup/${version}`,
       statePath: backup.statePath,
       storagePath: storage.localPath,
-      transfers: backup.transfers ?? defaultTransfers,
+      transfers: backup.transfers ?? mostTransfers,
       includeConfig: backup.includeConfig,
       operationTimeoutMs: backup.operationTimeoutMs,
       onInterrupt: backup.onInterrupt,
@@ -77,6 +74,7 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
     targets: reveal(backup.targets),
     defaultTarget: backup.defaultTarget.name,
     workers: backup.workers,
+    limits: { memory: backup.memoryLimit, bandwidth: backup.bandwidthLimit, priority: backup.priority },
     log,
   }
 }

@@ -37,6 +37,8 @@ export interface Backups {
   resume(operation: string): Promise<Begun>
   /** Gives an interrupted operation up and removes what it left. */
   discard(operation: string): Promise<void>
+  /** The limits as they are, or after a change; only a running service can change them. */
+  limits(change?: Body): Promise<Body>
   /** Removes what operations that have ended left; only on the files themselves. */
   sweep(dryRun: boolean): Promise<Body>
   /** Puts back what a restore moved aside; only on the files themselves. */

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
+import { ServiceError } from '../errors.js'
+import { limitsBody } from '../http/limits.js'
 import { parseBackupId, parseCreate, parseRestore, parseVerify } from '../http/requests.js'
 import { listBody, operationBody, planBody, statusBody } from '../http/responses.js'
 import { parsePrune, prunePlanBody } from '../http/retention.js'
@@ -58,6 +60,14 @@ export function localBackups(config: Config, log: Logger): Backups {
     },
     resume: async (operation) => (await coordinator()).resume(operation),
     discard: async (operation) => (await coordinator()).discard(operation),
+    limits: async (change) => {
+      if (change) {
+        const how = 'set backup.bandwidth_limit, or name a running service with --url'
+        throw new ServiceError('REQUEST_INVALID', `here nothing runs whose limits could be changed: ${how}`)
+      }
+      const { bandwidthLimit: bandwidth, memoryLimit: memory, priority, workers } = config.backup
+      return limitsBody({ bandwidth, memory, priority, workers })
+    },
     sweep: async (dryRun) => ({ swept: await (await coordinator()).sweep(dryRun) }),
     undo: async (operation): Promise<Body> => ({ ...(await (await coordinator()).undo(operation)) }),
     close: async () => {

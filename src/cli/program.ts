@@ -1,10 +1,11 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { loadConfig } from '../config/load.js'
 import { createLog } from '../log.js'
 import { version } from '../version.js'
 import { askToProceed } from './ask.js'
 import type { Backups, Begun, Body } from './backups.js'
 import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
+import { declareLimits } from './limits.js'
 import { localBackups } from './local-backups.js'
 import { describePlan } from './plan.js'
 import { remoteBackups } from './remote-backups.js'
@@ -25,6 +26,7 @@ interface CommonOptions {
   readonly config?: string
   readonly url?: string
   readonly json?: boolean
+  readonly bandwidthLimit?: string
 }
 
 interface OperationOptions extends CommonOptions {
@@ -43,6 +45,7 @@ interface OperationOptions extends CommonOptions {
   readonly planId?: string
   readonly yes?: boolean
   readonly dryRun?: boolean
+  readonly bandwidth?: string
 }
 
 /** Runs one command line and answers its exit code: 0 done, 1 failed, 2 usage, 3 busy, 4 completed with gaps. Never throws. */
@@ -73,7 +76,13 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
+const bandwidthLimit = (): Option =>
+  new Option('--bandwidth-limit <rate>', 'such as 200MB/s (default: backup.bandwidth_limit)').conflicts('url')
+
 const whichTarget = 'where it is, if several targets have a backup of this id'
+
+/** The option is as good as this variable, and checked as it is. */
+const bandwidthVariable = 'ARC_BACKUP_BANDWIDTH_LIMIT'
 
 type Act = (
   action: (backups: Backups, options: OperationOptions, id: string) => Promise<number>,
@@ -108,6 +117,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--databases <names...>', 'only these databases; leaves out metadata and configuration')
     .option('--full', 'copy everything: take nothing from an earlier backup')
     .option('--target <name>', 'where to put it (default: backup.default_target)')
+    .addOption(bandwidthLimit())
     .action(act((backups, options) => backUp(backups, options, terminal)))
   command('restore', 'restore a backup, and wait until it is done')
     .argument('<id>', 'id of the backup')
@@ -126,11 +136,13 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .option('--plan', 'only say what would happen')
     .option('--plan-id <plan>', 'start only if what this plan said still holds')
     .option('--yes', 'do not ask')
+    .addOption(bandwidthLimit())
     .action(act((backups, options, id) => restore(backups, options, id, terminal)))
   command('verify', 'look whether a backup is whole, and wait until it is done')
     .argument('<id>', 'id of the backup')
     .option('--level <level>', 'quick: names and sizes; full: every byte; deep: what the files are, too', 'full')
     .option('--target <name>', whichTarget)
+    .addOption(bandwidthLimit())
     .action(act((backups, options, id) => verify(backups, options, id, terminal)))
   command('list', 'list all backups').action(
     act(async (backups, options) => {
@@ -162,6 +174,9 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
         return exitCodes.done
       }),
     )
+  declareLimits(command, (action) =>
+    act((backups, options) => action(backups, options, (body, text) => print(terminal, options, body, text))),
+  )
   declareRetention(
     command,
     (action) =>
@@ -183,6 +198,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
   )
   command('resume', 'go on with an interrupted operation, and wait until it is done')
     .argument('<operation>', 'id of the operation')
+    .addOption(bandwidthLimit())
     .action(act((backups, options, id) => move(() => backups.resume(id), backups, options, terminal)))
   command('discard', 'give an interrupted operation up, and remove what it left')
     .argument('<operation>', 'id of the operation')
@@ -326,7 +342,8 @@ function tell(status: Body, options: CommonOptions, terminal: Terminal): number 
 
 function open(options: CommonOptions, terminal: Terminal): Backups {
   if (options.url !== undefined) return remoteBackups(options.url, terminal.env.ARC_TOKEN)
-  const config = load(options.config, terminal.env)
+  const { bandwidthLimit: limit } = options
+  const config = load(options.config, { ...terminal.env, ...(limit !== undefined && { [bandwidthVariable]: limit }) })
   const log = createLog({ level: 'warn', format: 'console', fd: 2 })
   for (const warning of config.warnings) log.warn(warning)
   return localBackups(config, log)

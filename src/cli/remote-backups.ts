@@ -82,6 +82,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `${operationPath(id)}/cancel`)),
     resume: (operation) => start(`${operationPath(operation)}/resume`, {}),
     discard: async (operation) => void (await call('POST', `${operationPath(operation)}/discard`)),
+    limits: (change) => (change ? call('PATCH', '/limits', change) : call('GET', '/limits')),
     sweep: async () => refuseRemote('sweep'),
     undo: async () => refuseRemote('undo'),
     close: async () => {},

@@ -142,8 +142,14 @@ export interface Config {
     readonly keepReplacedMs: number
     /** How long a lock on an object store holds without being renewed, in ms. */
     readonly lockTtlMs: number
+    /** Threads that copy. */
     readonly workers: number
-    /** Files in flight in one worker where a store is remote; null: the engine's own choice. */
+    /** Bytes of memory that files on their way may take. */
+    readonly memoryLimit: number
+    /** Bytes a second, or null for no limit. */
+    readonly bandwidthLimit: number | null
+    readonly priority: 'normal' | 'low'
+    /** Most files in flight in one worker where a store is remote; null: the engine's own choice. */
     readonly transfers: number | null
     /** Share of files (0..1) that may be skipped. */
     readonly maxSkipped: number

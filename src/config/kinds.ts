@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseRateLimit, parseSize, rateLimitExpected } from '../byte-size.js'
 import { longestDurationMs, parseDuration } from './duration.js'
 
 // Each kind's `error` is what was expected, as an operator reads it: whatever zod finds wrong, that is the answer.
@@ -57,6 +58,24 @@ export function age() {
       return days === undefined ? parseDuration(written) : Number(days) * 86_400_000
     })
     .pipe(z.number({ error }))
+}
+
+/** Bytes, as a text with their unit. */
+export function size(atLeast: number, shown: string) {
+  const error = `a size such as "512MiB" or "1GB", at least "${shown}"`
+  return z
+    .string({ error })
+    .transform((written) => parseSize(written))
+    .pipe(z.number({ error }).min(atLeast, { error }).max(Number.MAX_SAFE_INTEGER, { error }))
+}
+
+/** Bytes a second, as a text with their unit; null for "none" and "". */
+export function rateLimit() {
+  const error = rateLimitExpected
+  return z
+    .string({ error })
+    .transform((written) => parseRateLimit(written))
+    .pipe(z.number({ error }).nullable())
 }
 
 /** A percentage, or 0 without a unit; as a share from 0 to 1. */

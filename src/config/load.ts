@@ -67,7 +67,10 @@ export function loadConfig(options: LoadOptions = {}): Config {
       rehashAfterMs: settings['backup.rehash_after'],
       keepReplacedMs: settings['backup.keep_replaced'],
       lockTtlMs: settings['backup.lock_ttl'],
-      workers: settings['backup.workers'],
+      workers: workersOf(values),
+      memoryLimit: settings['backup.memory_limit'],
+      bandwidthLimit: settings['backup.bandwidth_limit'],
+      priority: settings['backup.priority'],
       transfers: settings['backup.transfers'] ?? null,
       maxSkipped: settings['backup.max_skipped'],
       settlePasses: settings['backup.settle_passes'],
@@ -95,6 +98,12 @@ export function checkConfigText(toml: string, env: NodeJS.ProcessEnv = process.e
   const toPath = (given: string): string => resolve(given)
   targetsOf(values, toPath, storageOf(values, toPath))
   values.check()
+}
+
+/** Low priority leaves half of the cores to others, unless the number is set. */
+function workersOf(values: Values): number {
+  const { 'backup.workers': workers, 'backup.priority': priority } = values.settings
+  return priority === 'low' && !values.has('backup.workers') ? Math.max(1, Math.floor(workers / 2)) : workers
 }
 
 function freezeDeep<T>(value: T): T {

@@ -181,8 +181,26 @@ export const meanings: Readonly<Record<OwnKey, Meaning>> = {
     example: '"1m"',
     otherwise: '"30s"',
   },
-  'backup.transfers': { is: 'Files in flight in each thread where a store is remote.', example: '32', otherwise: '16' },
-  'backup.workers': { is: 'Threads that copy.', example: '4', otherwise: 'one for each core' },
+  'backup.transfers': {
+    is: 'Most files in flight in each thread where a store is remote. How many there are is found out, from 16 on.',
+    example: '32',
+    otherwise: '64',
+  },
+  'backup.memory_limit': {
+    is: 'Memory that files on their way to and from remote stores may take, beside what the process itself needs. One that needs more goes alone.',
+    example: '"512MiB"',
+    otherwise: "a quarter of the container's or the machine's, at most 1 GiB",
+  },
+  'backup.bandwidth_limit': {
+    is: 'What all operations together may move, or read for a verify. Can be changed while they run.',
+    example: '"200MB/s"',
+    otherwise: 'none',
+  },
+  'backup.priority': {
+    is: '`low` on a host that serves queries: half as many threads, of the lowest priority, which rest now and then.',
+    example: '"low"',
+  },
+  'backup.workers': { is: 'Threads that copy.', example: '4', otherwise: 'one for each core; half in low priority' },
   'backup.state_path': {
     is: "The service's own records: journal, lists of files, verdicts. One service for each.",
     example: '"/var/lib/arc-backup"',

@@ -1,6 +1,21 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { age, duration, flag, integer, line, oneOf, path, percentage, place, secret, text } from './kinds.js'
+import {
+  age,
+  duration,
+  flag,
+  integer,
+  line,
+  oneOf,
+  path,
+  percentage,
+  place,
+  rateLimit,
+  secret,
+  size,
+  text,
+} from './kinds.js'
+import { usualMemoryLimit } from './memory.js'
 
 /** Named places for backups are the tables in this one. */
 export const targetsTable = 'backup.targets'
@@ -97,6 +112,9 @@ export const settings = z.object({
   'backup.retry_timeout': duration().default(60_000),
   'backup.stall_timeout': duration().default(30_000),
   'backup.transfers': integer(1, 64).optional(),
+  'backup.memory_limit': size(16 << 20, '16MiB').default(usualMemoryLimit),
+  'backup.bandwidth_limit': rateLimit().default(null),
+  'backup.priority': oneOf('normal', 'low').default('normal'),
   'backup.workers': integer(1, mostWorkers).default(Math.min(availableParallelism(), mostWorkers)),
   'backup.state_path': place().default('./data/arc-backup'),
   'backup.max_skipped': percentage().default(0.1),

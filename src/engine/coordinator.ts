@@ -15,6 +15,7 @@ import { discardOperation } from './discard.js'
 import { type Execution, execute, type Plan, type Surroundings } from './execution.js'
 import { type InstanceLock, lockState } from './instance-lock.js'
 import { type Interrupted, Journal, type JournalEntry } from './journal.js'
+import { type LimitSettings, type LimitStatus, type Limits, limitsOf } from './limits.js'
 import { knownDatabases } from './list-source.js'
 import type { Measures, TargetSpace } from './measures.js'
 import type {
@@ -58,6 +59,7 @@ export interface CoordinatorOptions {
   readonly defaultTarget: string
   /** Threads that move files. */
   readonly workers: number
+  readonly limits: LimitSettings
   readonly log: Logger
 }
 
@@ -86,6 +88,7 @@ export class Coordinator {
   readonly #planner: Planner
   readonly #slots = new Slots()
   readonly #meters: StoreMeters
+  readonly #limits: Limits
   readonly #ends = new Set<(status: OperationStatus) => void>()
   /** The backup that is on its way out: too late to pin it. */
   #removing: string | null = null
@@ -105,11 +108,15 @@ export class Coordinator {
     this.#meters = new StoreMeters(Object.keys(stores))
     this.#meters.meter(storeNames.storage, storage)
     for (const { name, store } of targets.all) this.#meters.meter(targetStoreName(name), store)
-    this.#pool = openPool({ workers: options.workers, stores, meters: this.#meters.buffer })
+    this.#limits = limitsOf(options, stores)
+    this.#pool = openPool({ workers: options.workers, stores, meters: this.#meters.buffer, limits: this.#limits })
     const { settings, log } = options
     const verdicts = new Verdicts(settings.statePath)
     this.#verdicts = verdicts
-    this.#around = { settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends }
+    this.#around = {
+      ...{ settings, storage, pool: this.#pool, journal: this.#journal, verdicts, log, ends: this.#ends },
+      flights: this.#limits.flights,
+    }
     this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
   }
@@ -291,7 +298,20 @@ export class Coordinator {
   /** How the threads and the stores do. */
   measures(): Measures {
     const { workers, queued } = this.#pool
-    return { workers, queued: queued(), retries: this.#meters.retries(), latencies: this.#meters.latencies() }
+    const flights = this.#limits.flights.read()
+    return { workers, queued: queued(), retries: this.#meters.retries(), latencies: this.#meters.latencies(), flights }
+  }
+
+  /** How much of the machine is taken at most. */
+  limits(): LimitStatus {
+    return this.#limits.read()
+  }
+
+  /** Until the process ends, for what runs too. @param bandwidth whole bytes a second, or null for no limit */
+  limitBandwidth(bandwidth: number | null): LimitStatus {
+    this.#limits.bandwidth.set(bandwidth)
+    this.#options.log.info({ bytes_per_second: bandwidth }, 'the bandwidth limit was changed')
+    return this.#limits.read()
   }
 
   /** Room at each target that has a limit and can say so. */

@@ -10,6 +10,7 @@ import { bytesOnRecord } from './bytes-on-record.js'
 import { endCommitted, findCommitted } from './commit.js'
 import { removeBackup } from './delete.js'
 import { inventoryFile, leftInventory } from './earlier.js'
+import type { Flights } from './flights.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
 import type {
@@ -44,6 +45,7 @@ export interface Surroundings {
   readonly journal: Journal
   readonly verdicts: Pick<Verdicts, 'of'>
   readonly log: Logger
+  readonly flights?: Flights
   /** Told of each end of an operation. */
   readonly ends?: ReadonlySet<(status: OperationStatus) => void>
 }
@@ -106,7 +108,7 @@ export async function execute(around: Surroundings, plan: Plan, interrupted?: In
 }
 
 export async function openRun(
-  { settings, storage, pool, journal, verdicts, log }: Surroundings,
+  { settings, storage, pool, journal, verdicts, log, flights }: Surroundings,
   { id, kind, backupId, target, request, folder = 'operations', confirmLocks = async () => {} }: Plan,
   earlier?: Interrupted & { sameBoot: boolean },
 ): Promise<Run> {
@@ -124,6 +126,8 @@ export async function openRun(
     databases: request.databases ?? null,
   }
   const tracker = new Tracker(identity, progress, earlier)
+  const used = [storeNames.storage, targetStoreName(target.name)]
+  if (flights) tracker.flights = () => flights.read().filter(({ store }) => used.includes(store))
   return {
     id,
     backupId,

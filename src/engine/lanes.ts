@@ -1,12 +1,13 @@
 /**
- * Runs `action` on every item, at most `lanes` at once, pulling the next item only when a lane is free. The first failure stops the pulling;
+ * Runs `action` on every item, at most `lanes` at once (or as many as it says then), pulling the next item only when a lane is free. The first failure stops the pulling;
  * it is thrown when the actions under way have ended, so nothing still runs behind the caller's back.
  */
 export async function runLanes<T>(
-  lanes: number,
+  lanes: number | (() => number),
   items: AsyncIterable<T> | Iterable<T>,
   action: (item: T) => Promise<void>,
 ): Promise<void> {
+  const most = typeof lanes === 'number' ? () => lanes : lanes
   const running = new Set<Promise<void>>()
   const failures: unknown[] = []
   try {
@@ -17,7 +18,7 @@ export async function runLanes<T>(
         })
         .finally(() => running.delete(lane))
       running.add(lane)
-      if (running.size >= lanes) await Promise.race(running)
+      while (running.size >= most()) await Promise.race(running)
       if (failures.length > 0) break
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 import { isServiceError, ServiceError } from '../errors.js'
 import type { Store, StoredFile } from '../stores/store.js'
 import type { BatchFile } from './batch.js'
+import type { Limits } from './limits.js'
 import type { BatchProgress, Progress } from './progress.js'
 import { proveFile } from './prove-file.js'
 
@@ -15,7 +16,7 @@ export async function isInPlace(
   live: Store,
   file: BatchFile,
   how: Compare,
-  { progress, counted }: { progress: Progress; counted: BatchProgress },
+  { progress, counted, limits }: { progress: Progress; counted: BatchProgress; limits?: Limits | undefined },
 ): Promise<boolean> {
   const found = await statOf(live, file.path)
   if (found?.size !== file.size) return false
@@ -26,7 +27,7 @@ export async function isInPlace(
   }
   if (file.sha256 === undefined) return false
   try {
-    await proveFile(live, file.path, file, { progress, counted })
+    await proveFile(live, file.path, file, { progress, counted, limits })
     return true
   } catch (error) {
     if (isServiceError(error, 'INTEGRITY', 'SOURCE_CHANGED', 'STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO'))

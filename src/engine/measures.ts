@@ -1,4 +1,5 @@
 import type { Latency, RetryCount } from '../stores/meters.js'
+import type { Flight } from './flights.js'
 
 export { latencyBounds } from '../stores/meters.js'
 
@@ -10,6 +11,7 @@ export interface Measures {
   readonly queued: number
   readonly retries: readonly RetryCount[]
   readonly latencies: readonly Latency[]
+  readonly flights: readonly Flight[]
 }
 
 /** Bytes at the file system of a target. */

@@ -6,8 +6,11 @@ import { isServiceError, ServiceError } from '../errors.js'
 import { giveBack } from '../stores/blocks.js'
 import { retry } from '../stores/retry.js'
 import { type Copied, type CopyOptions, type Store, smallFile, type Upload } from '../stores/store.js'
+import type { Limits } from './limits.js'
 import type { BatchProgress, Progress } from './progress.js'
 
+/** Bytes that a stream holds which does not send in parts. */
+const streamMemory = 1 << 20
 /** How often a live file that changes under the reader is read again, and the pause before each time (ms). */
 const rereads = 5
 const rereadPause = 50
@@ -27,11 +30,15 @@ export interface Moving {
   readonly live: boolean | undefined
   readonly progress: Progress
   readonly counted: BatchProgress
+  readonly limits?: Limits | undefined
 }
 
 export type MoveOptions = CopyOptions & {
   readonly onUpload?: (upload: Upload) => void
   readonly beforeUpload?: (path: string) => void
+  /** Resolves when so many bytes may move; undefined where they may at once. */
+  readonly pace?: (bytes: number) => Promise<void> | undefined
+  readonly memory?: number
 }
 
 /**
@@ -41,13 +48,14 @@ export type MoveOptions = CopyOptions & {
 export function moveNow(
   { from, to, path, target }: Ways,
   options: MoveOptions,
-  { live, progress, counted }: Moving,
+  { live, progress, counted, limits }: Moving,
 ): Copied | undefined {
   let bytes = 0
   const onBytes = (count: number): void => {
     bytes += count
     counted.addBytes(count)
     progress.check()
+    limits?.pace(count, progress)
   }
   try {
     return to.copyNow?.(from, path, target, { ...options, onBytes })
@@ -62,24 +70,31 @@ export function moveNow(
  * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step
  * back by what was counted for a try that failed.
  */
-export async function moveFile(ways: Ways, options: MoveOptions, { live, progress, counted }: Moving): Promise<Copied> {
+export async function moveFile(
+  ways: Ways,
+  options: MoveOptions,
+  { live, progress, counted, limits }: Moving,
+): Promise<Copied> {
   let bytes = 0
+  const patience = ways.to.patience ?? ways.from.patience
+  const check = (): void => progress.check()
   const counting: MoveOptions = {
     ...options,
     onBytes: (count) => {
       bytes += count
       counted.addBytes(count)
       progress.check()
+      if (!patience) limits?.pace(count, progress)
     },
+    ...(patience && limits && { pace: (count: number) => limits.bandwidth.pay(count, check) }),
   }
-  const patience = ways.to.patience ?? ways.from.patience
-  const check = (): void => progress.check()
   let [way, how] = [ways, counting]
   const once = async (): Promise<Copied> => {
     progress.check()
     bytes = 0
     try {
-      return await moveOnce(way, how)
+      if (!patience || !limits) return await moveOnce(way, how)
+      return await limits.memory.within(memoryFor(way), check, (memory) => moveOnce(way, { ...how, memory }))
     } catch (error) {
       counted.addBytes(-bytes)
       throw error
@@ -101,6 +116,12 @@ export async function moveFile(ways: Ways, options: MoveOptions, { live, progres
   }
 }
 
+/** Bytes that the file takes while it is on its way. */
+function memoryFor({ to, size, target }: Ways): number {
+  if (size <= smallFile) return size
+  return to.uploadMemory?.(size, target) ?? streamMemory
+}
+
 async function moveOnce(ways: Ways, options: MoveOptions): Promise<Copied> {
   const { from, to, path, target, size } = ways
   const copied = await to.copy?.(from, path, target, options)
@@ -110,9 +131,11 @@ async function moveOnce(ways: Ways, options: MoveOptions): Promise<Copied> {
 
 /** One request, or a few system calls, on each side: the way of Arc's many small files. */
 async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
-  const { from, to, path, target } = ways
+  const { from, to, path, target, size } = ways
   if (!from.readSmall || !to.writeSmall) return moveStream(ways, options)
+  await options.pace?.(size)
   const { bytes, mtimeNs, etag } = await from.readSmall(path)
+  if (bytes.length > size) await options.pace?.(bytes.length - size)
   if (options.size !== undefined && bytes.length !== options.size)
     throw differs('INTEGRITY', from, path, `${bytes.length} bytes`, `${options.size}`)
   const sha256 = hash('sha256', bytes, 'hex')
@@ -142,7 +165,9 @@ async function moveStream({ from, to, path, target }: Ways, options: MoveOptions
         digest.update(chunk)
         total += chunk.length
         options.onBytes?.(chunk.length)
-        done(null, chunk)
+        const paid = options.pace?.(chunk.length)
+        if (paid !== undefined) paid.then(() => done(null, chunk), done)
+        else done(null, chunk)
       } catch (error) {
         done(error as Error)
       }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.js'
+import type { Flight } from './flights.js'
 import type { KeepReason, RetentionPolicy } from './retention.js'
 
 /** What a client may ask for. Absent booleans have been resolved to their defaults by whoever parsed the request. */
@@ -137,6 +138,8 @@ export interface OperationStatus {
   readonly prune?: PruneStatus
   /** How often it went on after an interruption. */
   readonly resumes: number
+  /** Files on their way to and from each remote store of it; none once it has ended. */
+  readonly flights?: readonly Flight[]
   /** Milliseconds spent in each phase so far. */
   readonly phaseMs: Readonly<Partial<Record<Phase, number>>>
 }

@@ -4,6 +4,7 @@ import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
 import type { StoreConfig } from '../stores/open.js'
 import type { ChangedOutcome, ChangedTask } from './changed-folders.js'
+import type { Limits } from './limits.js'
 import type { Selected, SelectOutcome, SelectTask } from './selection.js'
 import type { IndexOutcome, IndexTask, Runs } from './sidecar-runs.js'
 import type { TransferOutcome, TransferTask } from './transfer.js'
@@ -37,6 +38,8 @@ export interface PoolOptions {
   readonly entry?: string
   /** Where the threads count what they do with the stores. */
   readonly meters?: SharedArrayBuffer
+  /** What they share of the machine; absent: all of it. */
+  readonly limits?: Limits
 }
 
 /**
@@ -44,27 +47,45 @@ export interface PoolOptions {
  * with far more to do than its two cores could, the median `GET /status` took 160 to 210 ms without this and 4 to 45 with it; an idle machine gives the threads all it has.
  */
 const stepsBack = 10
+/** The same in low priority: as far as it goes. */
+const mostStepsBack = 19
 
 /**
  * `atomics: 'disabled'`: otherwise Piscina parks an idle thread, and with it the sockets and timers of the stores' clients.
  * Tasks never carry a `signal`: Piscina aborts by terminating the thread. Cancelling is a cell in the operation's Progress.
  */
 export function openPool(options: PoolOptions): Pool {
+  const { limits } = options
+  const isLow = limits?.data.priority === 'low'
   const files = new Piscina({
     filename: options.entry ?? entry('transfer'),
     minThreads: options.workers,
     maxThreads: options.workers,
     atomics: 'disabled',
-    workerData: { stores: options.stores, meters: options.meters },
+    workerData: { stores: options.stores, meters: options.meters, limits: limits?.data },
     // What a thread allocates lives as long as a batch. With V8's own 48 MiB of young space, garbage made up a third of the process.
     resourceLimits: { maxYoungGenerationSizeMb: 6 },
-    niceIncrement: stepsBack,
+    niceIncrement: isLow ? mostStepsBack : stepsBack,
   })
-  const metadata = new Piscina({ filename: entry('metadata'), minThreads: 1, maxThreads: 1, atomics: 'disabled' })
+  const metadata = new Piscina({
+    filename: entry('metadata'),
+    minThreads: 1,
+    maxThreads: 1,
+    atomics: 'disabled',
+    ...(isLow && { niceIncrement: mostStepsBack }),
+  })
   return {
     workers: options.workers,
     queued: () => files.queueSize + metadata.queueSize,
-    transfer: (task) => files.run(task),
+    transfer: async (task) => {
+      try {
+        return await files.run(task)
+      } catch (error) {
+        // Failures of files are outcomes: this one is a thread's.
+        limits?.memory.forget()
+        throw error
+      }
+    },
     list: async (task) => {
       const outcome: ListOutcome = await files.run(task)
       if ('level' in outcome) return outcome.level

@@ -2,6 +2,7 @@ import { createHash, hash } from 'node:crypto'
 import { ServiceError } from '../errors.js'
 import { retry } from '../stores/retry.js'
 import { type Store, smallFile } from '../stores/store.js'
+import type { Limits } from './limits.js'
 import type { BatchProgress, Progress } from './progress.js'
 
 /** Last bytes of a file that are kept while it is read; where a footer is longer, it is read once more. */
@@ -28,11 +29,12 @@ export interface ProofOptions {
   readonly counted?: BatchProgress
   /** Is it to be a Parquet file? */
   readonly parquet?: boolean
+  readonly limits?: Limits | undefined
 }
 
 /** Reads one file where it is, and compares it with what is on record. @throws INTEGRITY */
 export async function proveFile(from: Store, path: string, expected: Expected, options: ProofOptions): Promise<void> {
-  const { progress, counted, parquet } = options
+  const { progress, counted, parquet, limits } = options
   const check = (): void => progress.check()
   const once = async (): Promise<void> => {
     check()
@@ -41,9 +43,16 @@ export async function proveFile(from: Store, path: string, expected: Expected, o
       bytes += count
       counted?.addBytes(count)
       check()
+      if (!from.patience) limits?.rest()
     }
+    // Never blocks: beside it others of its thread may talk to a store.
+    const pace = (count: number) => limits?.bandwidth.pay(count, check)
+    const ways = { size: expected.size, onBytes, pace }
     try {
-      const ends = await readEnds(from, path, expected.size, onBytes)
+      const ends =
+        from.patience && limits
+          ? await limits.memory.within(Math.min(expected.size, smallFile), check, () => readEnds(from, path, ways))
+          : await readEnds(from, path, ways)
       compare(from, path, ends, expected)
       if (parquet) await proveParquet(from, path, ends)
     } catch (error) {
@@ -54,8 +63,17 @@ export async function proveFile(from: Store, path: string, expected: Expected, o
   await (from.patience ? retry(once, { timeoutMs: from.patience.retryTimeoutMs, check }) : once())
 }
 
-async function readEnds(from: Store, path: string, size: number, onBytes: (count: number) => void): Promise<Ends> {
+interface ReadWays {
+  /** Bytes expected: how it is best read. */
+  readonly size: number
+  readonly onBytes: (count: number) => void
+  /** Waits until so many bytes may be read. */
+  readonly pace: (count: number) => Promise<void> | undefined
+}
+
+async function readEnds(from: Store, path: string, { size, onBytes, pace }: ReadWays): Promise<Ends> {
   if (from.readSmall && size <= smallFile) {
+    await pace(size)
     const { bytes } = await from.readSmall(path)
     onBytes(bytes.length)
     return { size: bytes.length, sha256: hash('sha256', bytes, 'hex'), head: bytes, tail: bytes }
@@ -73,6 +91,7 @@ async function readEnds(from: Store, path: string, size: number, onBytes: (count
     last.push(bytes)
     while (held - (last[0]?.length ?? 0) >= tailKept) held -= last.shift()?.length ?? 0
     onBytes(bytes.length)
+    await pace(bytes.length)
   }
   return { size: found, sha256: digest.digest('hex'), head, tail: Buffer.concat(last) }
 }

@@ -3,6 +3,7 @@ import { ServiceError } from '../errors.js'
 import { openStore } from '../stores/open.js'
 import { type CoordinatorOptions, type Started, storesOf } from './coordinator.js'
 import { Journal, type JournalEntry } from './journal.js'
+import { limitsOf } from './limits.js'
 import type { Caller, VerifyRequest } from './operation.js'
 import { openPool } from './pool.js'
 import { Targets } from './targets.js'
@@ -24,8 +25,11 @@ export async function openStandaloneVerifier(options: CoordinatorOptions): Promi
   const { journal, verdicts } = openRecords(statePath)
   const targets = await Targets.open(options.targets, options.defaultTarget)
   const storage = await openStore(options.storage)
-  const pool = openPool({ workers: options.workers, stores: storesOf(options) })
-  const verifier = new Verifier({ settings, storage, pool, journal, verdicts, log }, targets, verdicts)
+  const stores = storesOf(options)
+  const limits = limitsOf(options, stores)
+  const pool = openPool({ workers: options.workers, stores, limits })
+  const { flights } = limits
+  const verifier = new Verifier({ settings, storage, pool, journal, verdicts, log, flights }, targets, verdicts)
   return {
     start: (request, caller) => verifier.start(request, caller),
     operation: (id) => {

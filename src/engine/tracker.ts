@@ -1,4 +1,5 @@
 import type { Failure } from '../errors.js'
+import type { Flight } from './flights.js'
 import type {
   Gap,
   OperationStatus,
@@ -33,6 +34,8 @@ export class Tracker {
   settled: SettledStatus | null = null
   verify: VerifyStatus | null = null
   prune: PruneStatus | null = null
+  /** What is on its way to and from the remote stores of this operation. */
+  flights: () => readonly Flight[] = () => []
   /** A restore that changes live files, and can't be stopped any more. */
   switching = false
   /** Live files may have changed: who comes back must finish it. */
@@ -130,6 +133,7 @@ export class Tracker {
       ...(this.prune && { prune: this.prune }),
       resumes: this.#resumes,
       settled: this.settled,
+      flights: end ? [] : this.flights(),
       phaseMs: Object.fromEntries(Object.entries(this.#phaseMs).map(([phase, ms]) => [phase, Math.round(ms)])),
     })
   }

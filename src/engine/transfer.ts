@@ -5,6 +5,7 @@ import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, fileStates, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
 import { type Compare, confirmInPlace, isInPlace } from './left-alone.js'
+import type { Limits } from './limits.js'
 import { type MoveOptions, moveFile, moveNow, type Ways as Way } from './move-file.js'
 import { BatchProgress, Progress } from './progress.js'
 import { proveFile } from './prove-file.js'
@@ -110,16 +111,20 @@ export interface TransferOutcome {
   readonly last: Copied | null
 }
 
-/** Does one task. */
-export async function transfer(task: TransferTask, store: (name: string) => Promise<Store>): Promise<TransferOutcome> {
+/** Does one task. @param limits what it shares with all others of this process; tests have none */
+export async function transfer(
+  task: TransferTask,
+  store: (name: string) => Promise<Store>,
+  limits?: Limits,
+): Promise<TransferOutcome> {
   try {
     switch (task.kind) {
       case 'copy':
-        return await copyBatch(task, await store(task.from), await store(task.to))
+        return await copyBatch(task, await store(task.from), await store(task.to), limits)
       case 'confirm':
         return await confirmBatch(task, await store(task.store))
       case 'prove':
-        return await proveBatch(task, await store(task.from))
+        return await proveBatch(task, await store(task.from), limits)
       case 'inspect':
         return await inspectBatch(task, await store(task.from), await store(task.to))
       case 'rename':
@@ -146,7 +151,7 @@ export function isSourceFailure(failure: Failure): boolean {
   return codes.includes(failure.code) && failure.detail?.verb !== 'write'
 }
 
-async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<TransferOutcome> {
+async function copyBatch(task: CopyTask, from: Store, to: Store, limits?: Limits): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
   const counted = new BatchProgress(task.uncounted ? new Progress() : progress)
   const report = task.report ? reportOn() : null
@@ -162,7 +167,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     if (!before || !isUnchanged(file, before)) return undefined
     return reuseFile(before, to, target, { onUpload, beforeUpload, check: () => progress.check() })
   }
-  const moving = { live: task.live, progress, counted }
+  const moving = { live: task.live, progress, counted, limits }
   const optionsFor = optionsOf(task)
   const landed = (file: BatchFile, moved: Moved): number => {
     counted.addFile(moved.serverSide)
@@ -171,7 +176,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return fileStates.done
   }
   const move = async (file: BatchFile, ways: Way): Promise<number> => {
-    if (task.compare && (await isInPlace(to, file, task.compare, { progress, counted }))) {
+    if (task.compare && (await isInPlace(to, file, task.compare, { progress, counted, limits }))) {
       counted.addFile()
       counted.addUnchanged()
       return fileStates.leftAlone
@@ -183,7 +188,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store): Promise<Transf
     return landed(file, task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, once) : await once())
   }
   const waits = task.compare !== undefined || known !== undefined || task.show === true
-  const outcome = await eachUntilStopped(task, [from, to], task.transfers ?? 1, (file) => {
+  const outcome = await eachInFlight(task, { from, to }, limits, (file) => {
     progress.check()
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
@@ -210,14 +215,14 @@ async function moveAndShow(to: Store, hidden: string, path: string, move: () => 
   return copied
 }
 
-async function proveBatch(task: ProveTask, from: Store): Promise<TransferOutcome> {
+async function proveBatch(task: ProveTask, from: Store, limits?: Limits): Promise<TransferOutcome> {
   const progress = new Progress(task.progress)
   const counted = new BatchProgress(progress)
   const counting = task.counted && { counted }
-  const outcome = await eachUntilStopped(task, [from], task.transfers, async (file) => {
+  const outcome = await eachInFlight(task, { from }, limits, async (file) => {
     progress.check()
     const parquet = task.parquet === true && file.path.endsWith('.parquet')
-    await proveFile(from, task.fromPrefix + file.path, file, { progress, parquet, ...counting })
+    await proveFile(from, task.fromPrefix + file.path, file, { progress, parquet, limits, ...counting })
     if (task.counted) counted.addFile()
     return fileStates.done
   })
@@ -295,11 +300,30 @@ async function removeBatch(task: RemoveTask, store: Store): Promise<TransferOutc
   return emptyOutcome(paths.length)
 }
 
+/** The same, several at once where a store is remote: as many as it does well with, and no more than the task allows. */
+async function eachInFlight(
+  task: CopyTask | ProveTask,
+  { from, to }: { from: Store; to?: Store },
+  limits: Limits | undefined,
+  action: (file: BatchFile) => number | Promise<number>,
+): Promise<TransferOutcome> {
+  const { transfers = 1 } = task
+  const stores = to ? [from, to] : [from]
+  const flight = limits?.flights.open(task.kind === 'copy' ? [task.from, task.to] : [task.from])
+  if (!flight) return eachUntilStopped(task, stores, transfers, action)
+  return eachUntilStopped(
+    task,
+    stores,
+    () => Math.min(transfers, flight.most()),
+    (file) => flight.fly(file.size, async () => action(file)),
+  )
+}
+
 /** The same; requests that are under way when the operation is to stop are broken off. */
 async function eachUntilStopped(
   { batch, progress }: Pick<Ways, 'batch' | 'progress'>,
   stores: readonly Store[],
-  lanes: number,
+  lanes: number | (() => number),
   action: (file: BatchFile) => number | Promise<number>,
 ): Promise<TransferOutcome> {
   const run = (): Promise<TransferOutcome> => each(unpack(batch), lanes, action)
@@ -310,7 +334,7 @@ async function eachUntilStopped(
 /** Tries every file. A failure of one file's source is an outcome of that file; any other ends the batch once those under way have ended. */
 async function each(
   files: readonly BatchFile[],
-  lanes: number,
+  lanes: number | (() => number),
   action: (file: BatchFile) => number | Promise<number>,
 ): Promise<TransferOutcome> {
   const done = new Uint8Array(files.length)
@@ -328,7 +352,7 @@ async function each(
       fail(index, error)
     }
   }
-  if (lanes > 1) await runLanes(lanes, untilFatal(), attempt)
+  if (lanes !== 1) await runLanes(lanes, untilFatal(), attempt)
   else {
     // Neither lanes nor a promise for what is done already: together they cost a small local file a tenth of its time.
     for (const [index, file] of untilFatal()) {

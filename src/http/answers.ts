@@ -47,6 +47,16 @@ const keepReason = z.enum([
 ])
 const keepReasons = z.array(keepReason).meta({ description: 'the rules that keep it' })
 
+const flight = z
+  .strictObject({
+    store: text('`storage`, or `target:` and the name of a target', 'target:offsite'),
+    files: count('on their way'),
+    limit: count(
+      'most that may be at the moment: it grows while that brings more through, and halves when the store asks for less',
+    ),
+  })
+  .meta({ id: 'Flight', description: 'How many files a remote store is given at once.' })
+
 const statusFields = {
   operation: z.enum(['backup', 'restore', 'verify', 'prune', 'delete']),
   backup_id: backupId.optional(),
@@ -56,6 +66,10 @@ const statusFields = {
   skipped_files: count('files that could not be read'),
   total_bytes: bytes('size of the files to be moved, as far as they are listed'),
   processed_bytes: bytes('moved so far'),
+  in_flight: z
+    .array(flight)
+    .meta({ description: 'while it runs: files on their way to and from each remote store' })
+    .optional(),
   server_side_files: count('of the processed files, those that a store copied by itself').optional(),
   reused_files: count('of the processed files, those that an earlier backup at the target had').optional(),
   reused_bytes: bytes('their size').optional(),
@@ -337,6 +351,17 @@ export const pinned = z.strictObject({
   pinned: z.boolean().meta({ description: 'is it kept from every prune' }),
   target: targetName,
 })
+export const limits = z
+  .strictObject({
+    bandwidth_limit: text('as it can be set', '200MB/s')
+      .nullable()
+      .meta({ description: 'as it can be set; null: none' }),
+    bandwidth_limit_bytes: count('bytes').nullable().meta({ description: 'the same in bytes a second' }),
+    memory_limit_bytes: bytes('what files on their way may take'),
+    priority: z.enum(['normal', 'low']).meta({ description: 'low gives way to others' }),
+    workers: count('threads that copy'),
+  })
+  .meta({ id: 'Limits', description: 'How much of the machine all operations together may take.' })
 export const deleted = z.strictObject({ backup_id: backupId, message: z.string() })
 
 export const health = z.strictObject({

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { ErrorCode } from '../errors.js'
 import * as answers from './answers.js'
+import { limitsSchema } from './limits.js'
 import { createSchema, pageSchema, restoreSchema, verifySchema, waitSchema } from './requests.js'
 import { pruneSchema } from './retention.js'
 
@@ -15,7 +16,7 @@ export interface AnswerOf {
 
 /** What is said of a route, and held against every answer in the tests. */
 export interface Endpoint {
-  readonly method: 'get' | 'post' | 'delete'
+  readonly method: 'get' | 'post' | 'delete' | 'patch'
   /** With `{id}` for what varies. */
   readonly path: string
   /** The name of the call in a client that is generated from it. */
@@ -75,6 +76,13 @@ const status = {
   bytes_per_second: 1000,
   eta_seconds: 80,
   warnings: [],
+}
+const limits = {
+  bandwidth_limit: '200MB/s',
+  bandwidth_limit_bytes: 200_000_000,
+  memory_limit_bytes: 1_073_741_824,
+  priority: 'normal',
+  workers: 2,
 }
 const operation = { ...status, resumable: false, requested_by: 'nightly', request: { includeMetadata: true } }
 const restorePlan = {
@@ -369,6 +377,25 @@ export const endpoints: readonly Endpoint[] = [
       },
     },
     errors: ['REQUEST_INVALID', 'NOT_FOUND', ...ofStores],
+  },
+  {
+    method: 'get',
+    path: `${group}/limits`,
+    name: 'getLimits',
+    summary: 'How much of the machine all operations together may take',
+    answers: { 200: { description: 'As it is at the moment.', schema: answers.limits, example: limits } },
+    errors: [],
+  },
+  {
+    method: 'patch',
+    path: `${group}/limits`,
+    name: 'setLimits',
+    summary: 'Change the bandwidth limit',
+    description:
+      'Holds at once, for what runs too, until the service ends: then it is what the configuration says again.',
+    body: limitsSchema,
+    answers: { 200: { description: 'As it is now.', schema: answers.limits, example: limits } },
+    errors: [],
   },
   {
     method: 'get',

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Started } from '../engine/coordinator.js'
 import type { JournalEntry } from '../engine/journal.js'
+import type { LimitStatus } from '../engine/limits.js'
 import type { Measures, TargetSpace } from '../engine/measures.js'
 import type {
   BackupRequest,
@@ -43,6 +44,10 @@ export interface Operations {
   onEnd(tell: (status: OperationStatus) => void): void
   /** How the threads and the stores do. */
   measures(): Measures
+  /** How much of the machine is taken at most. */
+  limits(): LimitStatus
+  /** For what runs too, until the process ends. @param bandwidth bytes a second, or null for no limit */
+  limitBandwidth(bandwidth: number | null): LimitStatus
   /** Room at each target that has a limit. */
   space(): Promise<TargetSpace[]>
   /** Operations on record, newest first; those older than `before`, where it is named. @throws NOT_FOUND */

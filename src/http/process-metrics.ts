@@ -48,6 +48,12 @@ export class ProcessMetrics {
           .retries.filter(({ code }) => code === 'THROTTLED')
           .map(({ store, count }) => [{ store }, count]),
     )
+    registry.gauge('arc_backup_store_files_in_flight', 'Files on their way to and from a remote store', ['store'], () =>
+      measures().flights.map(({ store, files }) => [{ store }, files]),
+    )
+    registry.gauge('arc_backup_store_files_in_flight_limit', 'Most that may be at the moment', ['store'], () =>
+      measures().flights.map(({ store, limit }) => [{ store }, limit]),
+    )
     const latency = 'arc_backup_store_request_duration_seconds'
     registry.add(latencyHistogram(latency, 'How long stores took', () => measures().latencies))
     // Under the names that every exporter has.

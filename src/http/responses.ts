@@ -28,6 +28,7 @@ export function statusBody(status: OperationStatus | null): Record<string, unkno
     phase_ms: status.phaseMs,
     bytes_per_second: status.bytesPerSecond,
     eta_seconds: status.etaSeconds,
+    ...(status.status === 'running' && status.flights && status.flights.length > 0 && { in_flight: status.flights }),
     ...(status.serverSideFiles > 0 && { server_side_files: status.serverSideFiles }),
     ...(status.operation === 'backup' && { reused_files: status.reusedFiles, reused_bytes: status.reusedBytes }),
     warnings: status.warnings,

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { isServiceError, ServiceError } from '../errors.js'
 import { body } from './body.js'
 import type { Feed } from './feed.js'
+import { routeLimits } from './limits.js'
 import type { Metrics } from './metrics.js'
 import { describeApi } from './openapi.js'
 import type { Operations } from './operations.js'
@@ -13,7 +14,7 @@ import { routeRetention } from './retention.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
-const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE']
+const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE', 'PATCH']
 
 /** The table of routes. Arc's router knows neither case nor trailing slashes, and answers HEAD wherever GET works. */
 export function createRouter(operations: Operations, feed: Feed, metrics: Metrics): Router<State> {
@@ -131,6 +132,7 @@ export function createRouter(operations: Operations, feed: Feed, metrics: Metric
   })
 
   routeRetention(router, group, operations)
+  routeLimits(router, group, operations)
 
   router.get(`${group}/:id`, async (ctx) => {
     ctx.body = await operations.showBackup(parseBackupId(ctx.params.id), targetOf(ctx)).catch(hideDamaged)

@@ -49,6 +49,7 @@ export async function putStream(
   const upload = new BlockUpload(client, path)
   try {
     const blockSize = blockSizeFor(client, path, options.size)
+    upload.most = buffersOf(blockSize, options.memory) - 1
     // The size is a hint: no more is held for a small file than it needs.
     let block: Buffer = Buffer.allocUnsafeSlow(Math.min(blockSize, Math.max(options.size, 1)))
     let filled = 0
@@ -94,10 +95,17 @@ export function blockSizeFor({ url }: Pick<AzureClient, 'url'>, path: string, si
   )
 }
 
+/** Block buffers of one upload. @param memory bytes that they may take */
+export function buffersOf(block: number, memory = Number.POSITIVE_INFINITY): number {
+  return Math.max(2, Math.min(blocksAtOnce + 1, Math.floor(memory / block)))
+}
+
 const contentType = 'application/octet-stream'
 
 /** The blocks of one blob. Their names hold a name of this attempt: blocks that an earlier one left under the same path are never taken for these. */
 class BlockUpload {
+  /** Blocks under way at once. */
+  most = blocksAtOnce
   readonly #client: AzureClient
   readonly #path: string
   readonly #attempt = randomUUID()
@@ -138,7 +146,7 @@ class BlockUpload {
   }
 
   async #send(block: Buffer): Promise<void> {
-    while (this.#running.size >= blocksAtOnce) await Promise.race(this.#running)
+    while (this.#running.size >= this.most) await Promise.race(this.#running)
     this.#check()
     this.#size += block.length
     const sending = this.#put(block).then(

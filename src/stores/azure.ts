@@ -5,7 +5,7 @@ import { duplicateBlob } from './azure-duplicate.js'
 import { listBlobs } from './azure-list.js'
 import { readWhole, streamOf } from './azure-read.js'
 import { removeBlobs } from './azure-remove.js'
-import { putBlob, putStream, type Uploaded } from './azure-upload.js'
+import { blockSizeFor, buffersOf, putBlob, putStream, type Uploaded } from './azure-upload.js'
 import type { AzureStoreConfig } from './open.js'
 import { checkPath, quote } from './path.js'
 import {
@@ -100,6 +100,11 @@ export class AzureStore implements Store {
 
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
     return asFile(path, await putStream(this.#client, path, source, options))
+  }
+
+  uploadMemory(size: number, path: string): number {
+    const block = blockSizeFor(this.#client, path, size)
+    return block * buffersOf(block)
   }
 
   async writeSmall(

@@ -1,7 +1,7 @@
 /** For shorter buffers the books cost as much as they save (bytes). */
 const shortest = 1 << 16
 /** Bytes that are kept for the next ones to ask, in each thread. */
-const mostKept = 32 << 20
+let mostKept = 32 << 20
 
 const lent = new WeakSet<ArrayBufferLike>()
 /** By their length, a power of two. */
@@ -32,4 +32,9 @@ export function giveBack({ buffer }: Buffer): void {
   const same = kept.get(buffer.byteLength)
   if (same) same.push(Buffer.from(buffer))
   else kept.set(buffer.byteLength, [Buffer.from(buffer)])
+}
+
+/** Keeps no more than so many bytes in this thread. */
+export function keepAtMost(bytes: number): void {
+  mostKept = bytes
 }

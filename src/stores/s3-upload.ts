@@ -46,6 +46,11 @@ export function partSize(size: number, path: string, url: string): number {
   return Math.max(smallFile, Math.ceil(needed / (1 << 20)) << 20)
 }
 
+/** Part buffers of one upload. @param memory bytes that they may take */
+export function buffersOf(part: number, memory = mostMemory): number {
+  return Math.max(2, Math.min(partsAtOnce + 1, Math.floor(Math.min(memory, mostMemory) / part)))
+}
+
 /**
  * Uploads a stream in parts of our own making, each sent by a signed request and tried again alone. Not lib-storage's `Upload`: it joins each part with the next in
  * fresh memory (2.0 s of CPU a GiB against 0.6, 260 MiB against 120, measured), so neither its memory nor the fate of a buffer is ours to know.
@@ -150,8 +155,7 @@ export class PartsUpload {
       if (this.#failed) throw this.#failed.error
       const free = this.#free.pop()
       if (free) return free
-      const most = Math.max(2, Math.min(partsAtOnce + 1, Math.floor(mostMemory / this.#partSize)))
-      if (this.#buffers < most) {
+      if (this.#buffers < buffersOf(this.#partSize, this.#options.memory)) {
         this.#buffers += 1
         return Buffer.allocUnsafeSlow(this.#partSize)
       }

@@ -11,7 +11,7 @@ import { Refusal } from './s3-failure.js'
 import { listKeys, listObjects } from './s3-list.js'
 import { etagOf, mtimeOf, readWhole, streamBody } from './s3-read.js'
 import { drain } from './s3-request.js'
-import { abort, PartsUpload, type UploadSettings } from './s3-upload.js'
+import { abort, buffersOf, PartsUpload, partSize, type UploadSettings } from './s3-upload.js'
 import {
   type Content,
   type Copied,
@@ -117,6 +117,11 @@ export class S3Store implements Store {
       source.destroy()
       throw error
     }
+  }
+
+  uploadMemory(size: number, path: string): number {
+    const part = partSize(size, path, this.url)
+    return part * buffersOf(part)
   }
 
   async writeSmall(

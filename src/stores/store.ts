@@ -62,6 +62,8 @@ export interface WriteOptions extends Placement {
   readonly sha256?: string
   /** The same where it is known once the source has ended: asked then by a store that can still put it on record (Azure, with its list of blocks). */
   readonly sha256AtEnd?: () => string
+  /** Bytes that the parts on their way may take, where there are parts; with less than two of them two are taken. Absent: what `uploadMemory` says. */
+  readonly memory?: number
   /** Fail with STORE_EXISTS if there is a file of this name already; of several writers at once exactly one wins. */
   readonly ifAbsent?: true
   /** Only for a store with versions, and its door for small files: replace this one or fail with STORE_EXISTS (STORE_NOT_FOUND where it is gone). */
@@ -216,6 +218,9 @@ export interface Store {
     bytes: Buffer,
     options?: Omit<WriteOptions, 'size' | 'onUpload' | 'beforeUpload'>,
   ): Promise<StoredFile>
+
+  /** Bytes of memory that `write` wants for a file of so many bytes, where it sends it in parts. @throws STORE_FULL for one that it can't hold */
+  uploadMemory?(size: number, path: string): number
 
   /** Removes what an interrupted upload left; one that is not there any more counts as removed. */
   abortUpload?(upload: Upload): Promise<void>

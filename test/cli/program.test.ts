@@ -9,7 +9,7 @@ import { answerWith, arcFolder, prepare, TestTerminal } from './scene.js'
 
 t.test('help, for each command', async (t) => {
   const { run } = prepare(t)
-  for (const command of ['serve', 'backup', 'restore', 'verify', 'list', 'show', 'delete', 'status']) {
+  for (const command of ['serve', 'backup', 'restore', 'verify', 'list', 'show', 'delete', 'status', 'limits']) {
     const { code, out, err } = await run([command, '--help'])
     t.same([code, err], [0, ''], command)
     t.match(out, new RegExp(`^Usage: arc-backup ${command} `))
@@ -39,6 +39,9 @@ t.test('usage errors', async (t) => {
     ['restore', arcBackupId, '--yes', '--mode', 'nonsense'],
     ['restore', arcBackupId, '--yes', '--staging', 'file', '--all-or-nothing'],
     ['backup', '--databases', 'nope'],
+    ['backup', '--bandwidth-limit', '200'],
+    ['backup', '--bandwidth-limit', '1MB/s', '--url', 'http://127.0.0.1:1'],
+    ['limits', '--bandwidth', '1MB/s'],
     ['list', '--url', ''],
     ['list', '--url', 'localhost:8010'],
   ]) {
@@ -197,6 +200,9 @@ t.test('with --url a service is asked, with the token of the environment', async
   t.equal(code, 0)
   const id = String((JSON.parse(out) as Record<string, unknown>).backup_id)
   t.match(await run(['status', ...url], env), { code: 0, out: new RegExp(`^backup ${id}: completed, 36 files, `) })
+  t.match(await run(['limits', ...url], env), { code: 0, out: /^bandwidth {2}none\nmemory .*\npriority {3}normal\n/ })
+  t.match(await run(['limits', '--bandwidth', '20 MB/s', ...url], env), { code: 0, out: /^bandwidth {2}20MB\/s\n/ })
+  t.match(await run(['limits', '--bandwidth', 'fast', ...url], env), { code: 2, err: /bandwidth_limit must be a rate/ })
   t.match(await run(['show', 'nope', ...url], env), { code: 2, err: /Invalid backup ID format/ })
   t.match(await run(['delete', id, '--yes', ...url], env), { code: 0, out: `deleted ${id}\n` })
 })

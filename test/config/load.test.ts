@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { checkConfigText, loadConfig } from '../../src/config/load.js'
+import { usualMemoryLimit } from '../../src/config/memory.js'
 import { settingsWith } from '../../src/config/settings.js'
 import { parseConfig } from '../../src/config/source.js'
 import { ServiceError } from '../../src/errors.js'
@@ -50,6 +51,9 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       lockTtlMs: 60_000,
       transfers: null,
       workers: Math.min(availableParallelism(), 256),
+      memoryLimit: usualMemoryLimit(),
+      bandwidthLimit: null,
+      priority: 'normal',
       maxSkipped: 0.1,
       settlePasses: 5,
     },
@@ -224,6 +228,13 @@ t.test('the file of a real Arc', async (t) => {
     backup: { enabled: true, defaultTarget: { store: { root: `${cwd}/data/backups` } } },
   })
   t.strictSame([config.warnings, config.excluded, config.databases.length], [[], [], 1])
+})
+
+t.test('low priority leaves half of the cores to others, unless the number of workers is set', async (t) => {
+  const cwd = t.testdir({ 'arc.toml': '[backup]\npriority = "low"' })
+  const half = Math.max(1, Math.floor(Math.min(availableParallelism(), 256) / 2))
+  t.match(loadConfig({ cwd, env: {} }).backup, { priority: 'low', workers: half })
+  t.match(loadConfig({ cwd, env: { ARC_BACKUP_WORKERS: '5' } }).backup, { priority: 'low', workers: 5 })
 })
 
 t.test('our sample works as it is, and shows the defaults', async (t) => {

@@ -78,6 +78,9 @@ t.test('values of the right type that are refused', async (t) => {
     ['backup.workers', '0', '257', '-1'],
     ['backup.transfers', '0', '65'],
     ['backup.settle_passes', '0', '101', '-1'],
+    ['backup.memory_limit', '"15MiB"', '"lots"', '"1g"', '""', '"none"'],
+    ['backup.bandwidth_limit', '"200MB"', '"200Mbit/s"', '"0B/s"', '"fast"', '"-1MB/s"'],
+    ['backup.priority', '"high"', '""'],
     ['backup.max_skipped', '"-1%"', '"101%"', '"10"', '"%"', '""', '"ten"', '10', '"1e1%"'],
   ]
   for (const [key, ...values] of wrong) {
@@ -98,6 +101,12 @@ t.test('values that are taken', async (t) => {
     ['backup.workers', '256', 256],
     ['backup.transfers', '64', 64],
     ['backup.settle_passes', '1', 1],
+    ['backup.memory_limit', '"16MiB"', 16 << 20],
+    ['backup.memory_limit', '"1.5GB"', 1_500_000_000],
+    ['backup.bandwidth_limit', '"200MB/s"', 200_000_000],
+    ['backup.bandwidth_limit', '" none "', null],
+    ['backup.bandwidth_limit', '""', null],
+    ['backup.priority', '" Low "', 'low'],
     ['backup.retry_timeout', '"2m"', 120_000],
     ['backup.stall_timeout', '"1.5s"', 1500],
     ['backup.default_target', '" NAS "', 'nas'],
@@ -252,7 +261,7 @@ t.test('a default can be refused too, and each key once', async (t) => {
 t.test('the defaults are what the schema takes', async (t) => {
   for (const key of keys) {
     const value = new Values(null, {}).settings[key]
-    if (value === undefined || /_timeout$|keep_replaced|rehash_after|lock_ttl|max_skipped/.test(key)) continue
+    if (value === undefined || /_timeout$|keep_replaced|rehash_after|lock_ttl|max_skipped|_limit$/.test(key)) continue
     t.ok(settings.shape[key].safeParse(value).success, key)
   }
 })

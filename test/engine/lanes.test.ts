@@ -27,6 +27,28 @@ t.test('every item, so many at once and no more', async (t) => {
   })
 })
 
+t.test('how many at once may change at any time', async (t) => {
+  let [running, ended, most] = [0, 0, 4]
+  const seen: number[] = []
+  await runLanes(
+    () => most,
+    Array.from({ length: 40 }, (_, index) => index),
+    async () => {
+      running += 1
+      await sleep(2)
+      seen.push(running)
+      running -= 1
+      ended += 1
+      most = ended < 12 ? 4 : ended < 24 ? 1 : 6
+    },
+  )
+  t.equal(ended, 40)
+  t.equal(Math.max(...seen.slice(0, 12)), 4)
+  // Those that were under way end.
+  t.equal(Math.max(...seen.slice(16, 24)), 1)
+  t.equal(Math.max(...seen.slice(26)), 6)
+})
+
 t.test('items are pulled only when a lane is free', async (t) => {
   let [pulled, ended] = [0, 0]
   function* items(): Generator<number> {

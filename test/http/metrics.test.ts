@@ -151,6 +151,7 @@ t.test('threads, stores, process', async (t) => {
       { store: 'target:offsite', code: 'STORE_TIMEOUT', count: 2 },
     ],
     latencies: [{ store: 'storage', action: 'read', counts: [1, 2, ...counts.slice(2), 1], seconds: 90 }],
+    flights: [{ store: 'target:offsite', files: 5, limit: 24 }],
   }
   const scraped = await over(t, engine)()
   t.match(scraped, {
@@ -162,6 +163,8 @@ t.test('threads, stores, process', async (t) => {
     'arc_backup_store_request_duration_seconds_bucket{store="storage",action="read",le="60"}': 3,
     'arc_backup_store_request_duration_seconds_bucket{store="storage",action="read",le="+Inf"}': 4,
     'arc_backup_store_request_duration_seconds_sum{store="storage",action="read"}': 90,
+    'arc_backup_store_files_in_flight{store="target:offsite"}': 5,
+    'arc_backup_store_files_in_flight_limit{store="target:offsite"}': 24,
     'arc_backup_event_loop_delay_seconds{percentile="99"}': Number,
     process_resident_memory_bytes: Number,
     process_cpu_seconds_total: Number,

@@ -196,7 +196,7 @@ export class Engine implements Operations {
   }
 
   readonly ends: ((status: OperationStatus) => void)[] = []
-  measured: Measures = { workers: 2, queued: 0, retries: [], latencies: [] }
+  measured: Measures = { workers: 2, queued: 0, retries: [], latencies: [], flights: [] }
   room: TargetSpace[] = []
 
   onEnd(tell: (status: OperationStatus) => void) {
@@ -205,6 +205,18 @@ export class Engine implements Operations {
 
   measures() {
     return this.measured
+  }
+
+  bandwidth: number | null = null
+
+  limits() {
+    this.#fail()
+    return { bandwidth: this.bandwidth, memory: 2 ** 30, priority: 'normal' as const, workers: 2 }
+  }
+
+  limitBandwidth(bandwidth: number | null) {
+    this.bandwidth = bandwidth
+    return this.limits()
   }
 
   async space() {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { giveBack, lend } from '../../src/stores/blocks.js'
+import { giveBack, keepAtMost, lend } from '../../src/stores/blocks.js'
 import { LocalStore } from '../../src/stores/local.js'
 
 t.test('a block that came back is lent again, whole, to one only', async (t) => {
@@ -30,6 +30,18 @@ t.test('what was not lent is not kept, nor is more than 32 MiB', async (t) => {
   const memory = new Set(many.map(({ buffer }) => buffer))
   t.ok(again.filter(({ buffer }) => memory.has(buffer)).length <= 4)
   t.ok(again.some(({ buffer }) => memory.has(buffer)))
+})
+
+t.test('or less, where that is asked', async (t) => {
+  keepAtMost(1 << 20)
+  t.teardown(() => keepAtMost(32 << 20))
+  // What was kept before goes first.
+  for (let index = 0; index < 10; index += 1) lend(1 << 20)
+  const two = [lend(1 << 20), lend(1 << 20)]
+  for (const block of two) giveBack(block)
+  const again = [lend(1 << 20), lend(1 << 20)]
+  const memory = new Set(two.map(({ buffer }) => buffer))
+  t.ok(again.filter(({ buffer }) => memory.has(buffer)).length <= 1)
 })
 
 t.test(
