@@ -5,11 +5,13 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Logger } from 'pino'
 import { type Authenticator, openAuthenticator } from './auth/authenticator.js'
 import type { Config } from './config/config.js'
+import { parseCron } from './config/cron.js'
 import { isLoopback } from './config/listen.js'
 import { checkConfigText } from './config/load.js'
 import { describeStore } from './config/overlap.js'
 import { reveal } from './config/reveal.js'
 import { parseConfig } from './config/source.js'
+import type { Announcer } from './engine/announcer.js'
 import { Coordinator, type CoordinatorOptions } from './engine/coordinator.js'
 import { lastOperation } from './engine/journal.js'
 import type { PruneRequest } from './engine/operation.js'
@@ -23,7 +25,12 @@ import { toClientJson } from './format/manifest.js'
 import { createApp } from './http/app.js'
 import { Feed } from './http/feed.js'
 import { Metrics } from './http/metrics.js'
+import { operationBody } from './http/responses.js'
 import { createServer } from './http/server.js'
+import { Notifier } from './notify/notifier.js'
+import { systemClock } from './schedule/clock.js'
+import { Runs, retireRuns } from './schedule/runs.js'
+import { Scheduler, type ScheduleView, viewOf } from './schedule/scheduler.js'
 import { version } from './version.js'
 
 /** Files in flight in one thread at most, where an end is not on this machine and nothing is set: how many there are then is found out (`engine/flights.ts`). */
@@ -76,6 +83,39 @@ function optionsOf(config: Config, log: Logger): CoordinatorOptions {
     workers: backup.workers,
     limits: { memory: backup.memoryLimit, bandwidth: backup.bandwidthLimit, priority: backup.priority },
     log,
+    announcer: announcerOf(config, log),
+  }
+}
+
+function announcerOf({ backup }: Config, log: Logger): Announcer {
+  const notifier = new Notifier(reveal(backup.announce), log)
+  return { tell: (operation) => notifier.tell(operationBody(operation)), close: () => notifier.close() }
+}
+
+/** What runs by itself, not started yet; null where nothing does. The state must be this process's own. */
+export function openScheduler(
+  { backup: { schedule, statePath } }: Config,
+  engine: Coordinator,
+  log: Logger,
+  clock = systemClock,
+): Scheduler | null {
+  if (!schedule) {
+    retireRuns(statePath, clock.now())
+    return null
+  }
+  const nextDue = parseCron(schedule.cron, schedule.timezone) ?? (() => null)
+  return new Scheduler({ schedule, nextDue, engine, runs: Runs.open(statePath), clock, log })
+}
+
+/** The same beside a running service: what is configured, and what is on record. */
+function readSchedule({ backup: { schedule, statePath } }: Config): ScheduleView | null {
+  if (!schedule) return null
+  const nextDue = parseCron(schedule.cron, schedule.timezone)
+  const runs = Runs.read(statePath)
+  try {
+    return viewOf(schedule, nextDue?.(Date.now()) ?? null, runs)
+  } finally {
+    runs?.close()
   }
 }
 
@@ -103,6 +143,7 @@ export function openReader(config: Config, log: Logger) {
     timezone: localZone(),
     close: async () => (await targets).close(),
     lastOperation: () => lastOperation(config.backup.statePath),
+    schedule: () => readSchedule(config),
   }
 }
 
@@ -123,7 +164,9 @@ export async function startService(config: Config, log: Logger): Promise<Service
   const coordinator = await openCoordinator(config, log)
   let authenticator: Authenticator | null = null
   let metrics: Metrics | null = null
+  let scheduler: Scheduler | null = null
   try {
+    scheduler = openScheduler(config, coordinator, log)
     authenticator = config.auth.enabled
       ? openAuthenticator({
           dbPath: config.auth.dbPath,
@@ -135,7 +178,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
     const feed = new Feed(coordinator)
     metrics = new Metrics(coordinator)
     const isLocal = isLoopback(config.server.host)
-    const app = createApp({ operations: coordinator, feed, metrics, authenticator, isLocal, log })
+    const app = createApp({ operations: coordinator, schedule: scheduler, feed, metrics, authenticator, isLocal, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server
     const server = createServer(app, { tls, readTimeoutMs, idleTimeoutMs })
     await listen(server, config)
@@ -151,15 +194,19 @@ export async function startService(config: Config, log: Logger): Promise<Service
       },
       'listening',
     )
-    coordinator.recover().catch((error: unknown) => log.error({ err: error }, 'cannot take up what was interrupted'))
+    const recovered = coordinator
+      .recover()
+      .catch((error: unknown) => log.error({ err: error }, 'cannot take up what was interrupted'))
+    scheduler?.start(recovered)
     return {
       url,
       coordinator,
-      close: () => close(server, coordinator, feed, authenticator).finally(() => metrics?.close()),
+      close: () => close(server, coordinator, scheduler, feed, authenticator).finally(() => metrics?.close()),
     }
   } catch (error) {
     authenticator?.close()
     metrics?.close()
+    await scheduler?.close()
     await coordinator.close()
     throw error
   }
@@ -186,6 +233,7 @@ async function listen(server: Server, config: Config): Promise<void> {
 async function close(
   server: Server,
   coordinator: Coordinator,
+  scheduler: Scheduler | null,
   feed: Feed,
   authenticator: Authenticator | null,
 ): Promise<void> {
@@ -194,6 +242,8 @@ async function close(
   server.closeIdleConnections()
   feed.endWaits()
   await nextTurn()
+  // Before what it began is interrupted: its run goes on after the next start.
+  await scheduler?.close()
   await coordinator.close()
   // Only now, so that who looks on learns how what ran has ended.
   feed.close()

@@ -5,6 +5,7 @@ import { limitsBody } from '../http/limits.js'
 import { parseBackupId, parseCreate, parseRestore, parseVerify } from '../http/requests.js'
 import { listBody, operationBody, planBody, statusBody } from '../http/responses.js'
 import { parsePrune, prunePlanBody } from '../http/retention.js'
+import { scheduleBody } from '../http/schedule.js'
 import { openCoordinator, openReader, openVerifier } from '../service.js'
 import type { Backups, Body } from './backups.js'
 
@@ -51,7 +52,11 @@ export function localBackups(config: Config, log: Logger): Backups {
     },
     list: async () => listBody(await reader.listBackups()),
     show: async (id, target) => reader.showBackup(parseBackupId(id), target),
-    status: async (): Promise<Body> => statusBody(opened ? (await opened).status() : reader.lastOperation()),
+    status: async (): Promise<Body> => {
+      if (opened) return statusBody((await opened).status())
+      const schedule = reader.schedule()
+      return { ...statusBody(reader.lastOperation()), ...(schedule && { schedule: scheduleBody(schedule) }) }
+    },
     operation: async (id) => operationBody((await verifier()).operation(id)),
     findingsOf: (id) => `${config.backup.statePath}/findings/${id}.jsonl`,
     cancel: async (id) => {

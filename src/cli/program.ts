@@ -11,7 +11,7 @@ import { describePlan } from './plan.js'
 import { remoteBackups } from './remote-backups.js'
 import { declareRetention, type RetentionOptions } from './retention.js'
 import { serve } from './serve.js'
-import { describeEnd, describeList, describeSwept } from './table.js'
+import { describeEnd, describeList, describeStatus, describeSwept } from './table.js'
 import { watch } from './watch.js'
 
 /** What a command works with; the process's own, or a test's. */
@@ -189,10 +189,10 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
       ),
     whichTarget,
   )
-  command('status', 'show the running or last operation').action(
+  command('status', 'show the running or last operation, and when the schedule is due next').action(
     act(async (backups, options) => {
       const status = await backups.status()
-      print(terminal, options, status, status.status === 'idle' ? 'idle' : describeEnd(status))
+      print(terminal, options, status, describeStatus(status))
       return exitCodes.done
     }),
   )

@@ -74,6 +74,24 @@ export function describeEnd(status: Body): string {
   return lines.map(printable).join('\n')
 }
 
+/** The running or last operation, and what is scheduled. */
+export function describeStatus(status: Body): string {
+  const { schedule, ...operation } = status
+  const lines: string[] = []
+  if (isBody(schedule)) {
+    const { next_run: next, cron, timezone, current_run: current, last_run: last } = schedule
+    if (isBody(last)) lines.push(describeRun(last))
+    if (isBody(current)) lines.push(`this run: due ${current.due_at}, under way`)
+    lines.push(`next run: ${next ?? 'never'} (${cron}, ${timezone})`)
+  }
+  return [status.status === 'idle' ? 'idle' : describeEnd(operation), ...lines.map(printable)].join('\n')
+}
+
+function describeRun({ due_at: due, outcome, note, missed_runs: missed }: Body): string {
+  const more = [Number(missed) > 0 ? `${missed} more were missed` : '', typeof note === 'string' ? note : '']
+  return [`last run: due ${due}: ${outcome}`, ...more.filter((part) => part !== '')].join('; ')
+}
+
 /** What a prune would keep and remove. */
 export function describeKept(plan: Body): string {
   const removed = bodies(plan.remove).map(({ backup_id: id }) => `remove ${id}`)
@@ -97,6 +115,10 @@ function strings(value: unknown): string[] {
 
 function bodies(value: unknown): Body[] {
   return Array.isArray(value) ? (value as Body[]) : []
+}
+
+function isBody(value: unknown): value is Body {
+  return typeof value === 'object' && value !== null
 }
 
 function gaps(value: unknown): { path: string; message: string }[] {

@@ -83,6 +83,21 @@ export interface Target {
   readonly locked: boolean
 }
 
+/** A backup, a verify of it and a prune, again and again. */
+export interface Schedule {
+  readonly cron: string
+  /** IANA name; the cron expression goes by its clock, and days and weeks of the prune begin in it. */
+  readonly timezone: string
+  /** Name of one of the targets. */
+  readonly target: string
+  /** How closely each backup is looked at; null: not at all. */
+  readonly verify: 'quick' | 'full' | 'deep' | null
+  /** How many backups each rule keeps; null: nothing is removed. */
+  readonly prune: Readonly<
+    Record<'last' | 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly' | 'within', number>
+  > | null
+}
+
 /** The whole configuration: `arc.toml` under `ARC_*` under the defaults; frozen, every path absolute, durations in ms, sizes in bytes. */
 export interface Config {
   /** The file that was loaded, or null where there was none. */
@@ -155,6 +170,14 @@ export interface Config {
     readonly maxSkipped: number
     /** Listings after the copy until which no partition may lose or replace files any more. */
     readonly settlePasses: number
+    /** What runs by itself; null: nothing. */
+    readonly schedule: Schedule | null
+    /** Who is told how an operation ended. */
+    readonly announce: {
+      readonly command: { readonly path: string; readonly timeoutMs: number } | null
+      /** The URL is a secret too: with some services whoever knows it may post there. */
+      readonly webhook: { readonly url: Secret; readonly secret: Secret; readonly timeoutMs: number } | null
+    }
   }
   /** Absolute paths of files and folders inside the storage root that no backup holds: local targets, state, WAL, Raft, compaction, `arc.db*`. */
   readonly excluded: readonly string[]

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
+import { announceOf } from './announce.js'
 import { type Config, Secret } from './config.js'
 import { databasesOf, uncoveredBy } from './contents.js'
 import { excludedFrom, stateOf, storageOf } from './folders.js'
 import { serverOf } from './listen.js'
+import { scheduleOf } from './schedule.js'
 import { findConfigFile, parseConfig, readConfigFile, searchFolders } from './source.js'
 import { targetsOf } from './targets.js'
 import { Values } from './values.js'
@@ -74,6 +76,8 @@ export function loadConfig(options: LoadOptions = {}): Config {
       transfers: settings['backup.transfers'] ?? null,
       maxSkipped: settings['backup.max_skipped'],
       settlePasses: settings['backup.settle_passes'],
+      schedule: scheduleOf(values, { targets, defaultTarget }),
+      announce: announceOf(values, toPath),
     },
     excluded: excludedFrom(values, toPath, storage.localPath, targets, statePath, databases),
     uncovered: uncoveredBy(values, toPath, storage.localPath),
@@ -96,7 +100,7 @@ export function checkConfigText(toml: string, env: NodeJS.ProcessEnv = process.e
   new Values(file, {}).check()
   const values = new Values(file, env)
   const toPath = (given: string): string => resolve(given)
-  targetsOf(values, toPath, storageOf(values, toPath))
+  scheduleOf(values, targetsOf(values, toPath, storageOf(values, toPath)))
   values.check()
 }
 

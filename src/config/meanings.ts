@@ -20,6 +20,8 @@ const database = (of: string): Meaning => ({
 })
 const notBackedUp = (what: string, example: string): Meaning => ({ is: `${what}: never part of a backup.`, example })
 
+const kept = (is: string, example: string): Meaning => ({ is: `Backups that a scheduled prune keeps. ${is}`, example })
+
 /** The keys that a store has, under `[storage]` and under each target. */
 export const meaningsOfStores: Readonly<Record<StoreKey, Meaning>> = {
   s3_bucket: { is: 'The bucket.', example: '"acme-arc-backups"' },
@@ -217,5 +219,45 @@ export const meanings: Readonly<Record<OwnKey, Meaning>> = {
   'backup.allow_unauthenticated': {
     is: 'Listen on other addresses too where `auth.enabled` is false: whoever reaches it can restore and delete.',
     example: 'true',
+  },
+  'backup.schedule.cron': {
+    is: 'When a backup, a verify of it and a prune run: minute, hour, day of month, month, day of week; a sixth field before them is for seconds. Without it nothing runs by itself.',
+    example: '"0 3 * * *"',
+  },
+  'backup.schedule.timezone': {
+    is: 'By whose clock; days and weeks of the prune begin in it too.',
+    example: '"Europe/Berlin"',
+    otherwise: "this machine's",
+  },
+  'backup.schedule.target': {
+    is: 'Where to.',
+    example: '"offsite"',
+    otherwise: '`default_target`',
+  },
+  'backup.schedule.verify': { is: 'How closely each backup is looked at.', example: '"deep"' },
+  'backup.schedule.prune.keep_last': kept('The newest so many.', '3'),
+  'backup.schedule.prune.keep_hourly': kept('The newest of each of the last so many hours that have one.', '24'),
+  'backup.schedule.prune.keep_daily': kept('The same for days.', '7'),
+  'backup.schedule.prune.keep_weekly': kept('The same for weeks, from Monday on.', '5'),
+  'backup.schedule.prune.keep_monthly': kept('The same for months.', '12'),
+  'backup.schedule.prune.keep_yearly': kept('The same for years.', '3'),
+  'backup.schedule.prune.within': kept('What is younger than so many days, seen from the newest.', '30'),
+  'backup.hooks.command': {
+    is: 'A program that is told how each operation ended, without a shell and without arguments.',
+    example: '"/usr/local/bin/after-backup"',
+  },
+  'backup.hooks.timeout': { is: 'It is killed when it takes longer.', example: '"5m"', otherwise: '"60s"' },
+  'backup.webhook.url': {
+    is: 'An address that gets a signed POST at the end of each operation. It is treated as a secret.',
+    example: '"https://example.org/hooks/arc"',
+  },
+  'backup.webhook.secret': {
+    is: 'What is posted is signed with it. Better in the environment than in the file.',
+    example: '"at least sixteen characters"',
+  },
+  'backup.webhook.timeout': {
+    is: 'An answer that takes longer is none.',
+    example: '"30s"',
+    otherwise: '"10s"',
   },
 }

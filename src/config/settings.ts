@@ -63,6 +63,20 @@ export const targetFields = {
     .optional(),
 }
 
+/** How many backups a scheduled prune keeps; the words are restic's. */
+export const pruneRules = [
+  'keep_last',
+  'keep_hourly',
+  'keep_daily',
+  'keep_weekly',
+  'keep_monthly',
+  'keep_yearly',
+  'within',
+] as const
+export type PruneRule = (typeof pruneRules)[number]
+const kept = integer(0, 36_500).default(0)
+type Rules = Record<PruneRule, typeof kept>
+
 /** Every key that is read, by its name in `arc.toml`, with Arc's own default; the schema is what a value must be in the file. */
 export const settings = z.object({
   'server.host': text().default(''),
@@ -120,6 +134,16 @@ export const settings = z.object({
   'backup.max_skipped': percentage().default(0.1),
   'backup.settle_passes': integer(1, 100).default(5),
   'backup.allow_unauthenticated': flag().default(false),
+  'backup.schedule.cron': line().default(''),
+  'backup.schedule.timezone': line().default(''),
+  'backup.schedule.target': line().toLowerCase().default(''),
+  'backup.schedule.verify': oneOf('none', 'quick', 'full', 'deep').default('quick'),
+  ...under('backup.schedule.prune', Object.fromEntries(pruneRules.map((rule) => [rule, kept])) as Rules),
+  'backup.hooks.command': path().default(''),
+  'backup.hooks.timeout': duration().default(60_000),
+  'backup.webhook.url': line().default(''),
+  'backup.webhook.secret': secret(16).default(''),
+  'backup.webhook.timeout': duration().default(10_000),
 })
 
 export type Settings = z.output<typeof settings>
@@ -159,7 +183,7 @@ function under<const T extends string, F extends object>(table: T, fields: F) {
 /** What a value of a store must not hold for all to see: a password in an address, a signature, a connection string in the wrong place. */
 const tellsSecret = /[@?]|sig=|accountkey=/i
 const secretKey =
-  /\.(bootstrap_token|s3_access_key|s3_secret_key|azure_connection_string|azure_account_key|azure_sas_token)$/
+  /\.(bootstrap_token|s3_access_key|s3_secret_key|azure_connection_string|azure_account_key|azure_sas_token)$|^backup\.webhook\.(url|secret)$/
 
 /** Is this value never to be shown? */
 export function isSecret(key: string, value: unknown): boolean {

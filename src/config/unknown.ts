@@ -2,6 +2,18 @@ import { distance } from 'fastest-levenshtein'
 import { targetsTable, variableOf } from './settings.js'
 import { type ConfigFile, placeOf } from './source.js'
 
+/** What notify/command.ts tells a program, which may call this one in turn. */
+export const ofCommands = [
+  'ARC_BACKUP_EVENT',
+  'ARC_BACKUP_OPERATION',
+  'ARC_BACKUP_OPERATION_ID',
+  'ARC_BACKUP_OUTCOME',
+  'ARC_BACKUP_ID',
+  'ARC_BACKUP_TARGET',
+  'ARC_BACKUP_ERROR_CODE',
+  'ARC_BACKUP_REQUESTED_BY',
+]
+
 /** Warnings for names of ours that nothing reads. Elsewhere they are Arc's own keys, and those of its later versions: none of our business. */
 export function unknownNames(file: ConfigFile | null, env: NodeJS.ProcessEnv, keys: readonly string[]): string[] {
   const warnings: string[] = []
@@ -15,6 +27,7 @@ export function unknownNames(file: ConfigFile | null, env: NodeJS.ProcessEnv, ke
   const variables = ours.map(variableOf)
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('ARC_BACKUP_') || !value || variables.includes(variable)) continue
+    if (ofCommands.includes(variable)) continue
     const hint = ofAnUnknownTarget(variable, variables)
       ? `name its target in ${variableOf('backup.target_names')}`
       : `the nearest is ${nearest(variable, variables)}`

@@ -56,6 +56,11 @@ export class Values {
     return this.#given[key] !== undefined
   }
 
+  /** Is any key in this table set? */
+  hasUnder(table: string): boolean {
+    return Object.keys(this.#given).some((key) => key.startsWith(`${table}.`))
+  }
+
   /** What holds in a table, by the last name of each key. */
   under(table: TargetTable): TargetFields
   under(table: StoreTable): StoreFields

@@ -9,6 +9,7 @@ import type { Marker } from '../format/marker.js'
 import { StoreMeters } from '../stores/meters.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
+import { type Announcer, announceTo } from './announcer.js'
 import { deleteBackup } from './delete.js'
 import { DeleteRecord } from './delete-record.js'
 import { discardOperation } from './discard.js'
@@ -61,6 +62,7 @@ export interface CoordinatorOptions {
   readonly workers: number
   readonly limits: LimitSettings
   readonly log: Logger
+  readonly announcer?: Announcer
 }
 
 /** What a client learns at once of an operation that goes on under the coordinator. */
@@ -119,6 +121,7 @@ export class Coordinator {
     }
     this.#planner = new Planner(this.#around, targets)
     this.#verifier = new Verifier(this.#around, targets, this.#verdicts)
+    this.onEnd(announceTo(options.announcer, (id) => this.operation(id), log))
   }
 
   /** @throws BUSY when another service uses `state_path`. */
@@ -137,8 +140,13 @@ export class Coordinator {
     return !this.#slots.closed
   }
 
-  /** Starts a backup. @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`. */
-  async startBackup(request: BackupRequest, caller: Caller): Promise<Started> {
+  /**
+   * Starts a backup.
+   *
+   * @param id of the operation, where it has to be known before
+   * @throws BUSY, REQUEST_INVALID with `detail.unknownDatabases`
+   */
+  async startBackup(request: BackupRequest, caller: Caller, id?: string): Promise<Started> {
     const target = this.#targets.get(request.target)
     const { includeConfig: usual, incremental } = this.#options.settings
     const includeConfig = request.includeConfig ?? (usual && request.databases === undefined)
@@ -146,7 +154,7 @@ export class Coordinator {
       if (request.databases) {
         refuseUnknown(request.databases, await knownDatabases(this.#storage, this.#options.settings))
       }
-      return planBackup(target, { incremental, ...request, includeConfig }, caller)
+      return planBackup(target, { incremental, ...request, includeConfig }, caller, id)
     })
     return { ...started, ...(request.includeConfig === undefined && !usual && { includeConfig }) }
   }
@@ -208,15 +216,15 @@ export class Coordinator {
   }
 
   /** Starts a verify, beside whatever runs. @throws BUSY while another one runs, NOT_FOUND */
-  async startVerify(request: VerifyRequest, caller: Caller): Promise<Started> {
-    return this.#verifier.start(request, caller)
+  async startVerify(request: VerifyRequest, caller: Caller, id?: string): Promise<Started> {
+    return this.#verifier.start(request, caller, id)
   }
 
   /** Starts a prune of one target. @throws BUSY, REQUEST_INVALID */
-  async startPrune(request: PruneRequest, caller: Caller): Promise<Started> {
+  async startPrune(request: PruneRequest, caller: Caller, id = newOperationId()): Promise<Started> {
     const target = this.#targets.get(request.target)
     return this.#take('prune', async () => ({
-      id: newOperationId(),
+      id,
       kind: 'prune',
       backupId: '',
       target,
@@ -384,6 +392,7 @@ export class Coordinator {
     this.#journal.close()
     this.#verdicts.close()
     this.#lock.release()
+    await this.#options.announcer?.close()
   }
 
   /**

@@ -12,9 +12,9 @@ export function newOperationId(): string {
   return randomBytes(6).toString('hex')
 }
 
-export function planBackup(target: Target, request: BackupRequest, caller: Caller): Plan {
+export function planBackup(target: Target, request: BackupRequest, caller: Caller, id = newOperationId()): Plan {
   return {
-    id: newOperationId(),
+    id,
     kind: 'backup',
     backupId: newBackupId(new Date()),
     target,

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { ServiceError } from '../errors.js'
 import { openStore } from '../stores/open.js'
+import { announceTo } from './announcer.js'
 import { type CoordinatorOptions, type Started, storesOf } from './coordinator.js'
 import { Journal, type JournalEntry } from './journal.js'
 import { limitsOf } from './limits.js'
-import type { Caller, VerifyRequest } from './operation.js'
+import type { Caller, OperationStatus, VerifyRequest } from './operation.js'
 import { openPool } from './pool.js'
 import { Targets } from './targets.js'
 import { Verdicts } from './verdicts.js'
@@ -29,15 +30,18 @@ export async function openStandaloneVerifier(options: CoordinatorOptions): Promi
   const limits = limitsOf(options, stores)
   const pool = openPool({ workers: options.workers, stores, limits })
   const { flights } = limits
-  const verifier = new Verifier({ settings, storage, pool, journal, verdicts, log, flights }, targets, verdicts)
+  const ends = new Set<(status: OperationStatus) => void>()
+  const verifier = new Verifier({ settings, storage, pool, journal, verdicts, log, flights, ends }, targets, verdicts)
+  const operation = (id: string): JournalEntry => {
+    const entry = journal.operation(id)
+    if (!entry) throw new ServiceError('NOT_FOUND', 'Operation not found')
+    const status = verifier.live(id)
+    return status ? { ...entry, status } : entry
+  }
+  ends.add(announceTo(options.announcer, operation, log))
   return {
     start: (request, caller) => verifier.start(request, caller),
-    operation: (id) => {
-      const entry = journal.operation(id)
-      if (!entry) throw new ServiceError('NOT_FOUND', 'Operation not found')
-      const status = verifier.live(id)
-      return status ? { ...entry, status } : entry
-    },
+    operation,
     cancel: (id) => void verifier.cancel(id),
     close: async () => {
       await verifier.close()
@@ -45,6 +49,7 @@ export async function openStandaloneVerifier(options: CoordinatorOptions): Promi
       await Promise.all([storage.close(), targets.close()])
       journal.close()
       verdicts.close()
+      await options.announcer?.close()
     },
   }
 }

@@ -34,7 +34,7 @@ export class Verifier {
   }
 
   /** @throws BUSY, NOT_FOUND */
-  async start(request: VerifyRequest, caller: Caller): Promise<Started> {
+  async start(request: VerifyRequest, caller: Caller, id = newOperationId()): Promise<Started> {
     const slot = this.#slots.enter('verify')
     const { backupId } = request
     const under: Under = { backupId }
@@ -47,7 +47,6 @@ export class Verifier {
     try {
       const target = await this.#targets.holderOf(backupId, request.target)
       under.target = target.name
-      const id = newOperationId()
       const action = (run: Run) => runVerify(run, request, this.#verdicts)
       const execution = await execute(this.#around, { id, kind: 'verify', backupId, target, request, caller, action })
       slot.holder = { operation: execution.id, since: execution.tracker.snapshot().startedAt }

@@ -137,10 +137,49 @@ const statusFields = {
 export const operationStatus = z
   .strictObject(statusFields)
   .meta({ id: 'OperationStatus', description: 'How an operation stands or ended.' })
-const idle = z
-  .strictObject({ status: z.literal('idle') })
-  .meta({ id: 'Idle', description: 'No operation is on record.' })
-export const status = z.union([idle, operationStatus])
+const idle = z.strictObject({ status: z.literal('idle') })
+const run = z
+  .strictObject({
+    due_at: time('when it should have begun'),
+    missed_runs: count('how often more it was due until its backup began: these are not made up'),
+    began_at: time('when it began, or began to wait'),
+    ended_at: time('when it ended').optional(),
+    outcome: outcome.meta({ description: 'the worst of its operations' }).optional(),
+    note: text('what went wrong, or why nothing was pruned').optional(),
+    backup_operation: operationId.optional(),
+    verify_operation: operationId.optional(),
+    prune_operation: operationId.optional(),
+  })
+  .meta({ id: 'ScheduledRun', description: 'A backup, a verify of it and a prune, by the schedule.' })
+const schedule = z
+  .strictObject({
+    cron: text('when it is due', '0 3 * * *'),
+    timezone: text('by whose clock', 'Europe/Berlin'),
+    target: text('name of the target', 'local'),
+    verify: z.enum(['none', 'quick', 'full', 'deep']).meta({ description: 'how closely each backup is looked at' }),
+    prune: z
+      .record(z.string(), count('how many the rule keeps'))
+      .nullable()
+      .meta({ description: 'what a prune keeps; null: nothing is removed' }),
+    next_run: time('when it is due next')
+      .nullable()
+      .meta({ description: 'when it is due next (RFC 3339); null: never again' }),
+    current_run: run.optional(),
+    last_run: run.optional(),
+  })
+  .meta({ id: 'Schedule', description: 'What runs by itself.' })
+const withSchedule = { schedule: schedule.optional() }
+export const status = z.union([
+  idle.extend(withSchedule).meta({ id: 'IdleStatus', description: 'No operation is on record.' }),
+  operationStatus
+    .extend(withSchedule)
+    .meta({ id: 'Status', description: 'How the last operation stands or ended, and what is scheduled.' }),
+])
+export const scheduled = z.strictObject({
+  schedule: schedule.nullable().meta({ description: 'null where nothing is scheduled' }),
+  runs: z.array(run).meta({ description: 'newest first; the last thousand are kept' }),
+  count: count('runs in this list'),
+})
 
 const request = z
   .strictObject({

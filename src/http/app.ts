@@ -11,10 +11,13 @@ import type { Operations } from './operations.js'
 import { sameOrigin } from './origin.js'
 import { page } from './page.js'
 import { createRouter, refuseUnrouted } from './routes.js'
+import type { Scheduled } from './schedule.js'
 import type { State } from './state.js'
 
 export interface AppOptions {
   readonly operations: Operations
+  /** Null where nothing is scheduled. */
+  readonly schedule?: Scheduled | null
   readonly feed: Feed
   readonly metrics: Metrics
   /** Null where authentication is off: everything is open. */
@@ -25,11 +28,19 @@ export interface AppOptions {
 }
 
 /** The REST API: headers, errors, access, routes; the order is Arc's. */
-export function createApp({ operations, feed, metrics, authenticator, isLocal, log }: AppOptions): Koa<State> {
+export function createApp({
+  operations,
+  schedule = null,
+  feed,
+  metrics,
+  authenticator,
+  isLocal,
+  log,
+}: AppOptions): Koa<State> {
   const app = new Koa<State>()
   // What Koa itself reports here are connections that broke while an answer was sent.
   app.on('error', (error: unknown) => log.debug({ code: systemCode(error) ?? 'unknown' }, 'connection failed'))
-  const router = createRouter(operations, feed, metrics)
+  const router = createRouter(operations, feed, metrics, schedule)
   app.use(headers(log, authenticator !== null))
   app.use(page())
   app.use(boundary)

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { ErrorCode } from '../errors.js'
 import * as answers from './answers.js'
 import { limitsSchema } from './limits.js'
-import { createSchema, pageSchema, restoreSchema, verifySchema, waitSchema } from './requests.js'
+import { createSchema, limitSchema, pageSchema, restoreSchema, verifySchema, waitSchema } from './requests.js'
 import { pruneSchema } from './retention.js'
 
 /** One answer that is no error. */
@@ -112,6 +112,24 @@ const restorePlan = {
   configuration: { name: 'arc.toml', path: '/etc/arc/arc.toml', action: 'keep', why: 'not asked for', bytes: 2048 },
   warnings: [],
 }
+const schedule = {
+  cron: '0 3 * * *',
+  timezone: 'Europe/Berlin',
+  target: 'local',
+  verify: 'quick',
+  prune: { keep_daily: 7, keep_weekly: 4 },
+  next_run: '2026-11-24T02:00:00Z',
+}
+const run = {
+  due_at: '2026-11-23T02:00:00Z',
+  missed_runs: 0,
+  began_at: '2026-11-23T02:00:00.012Z',
+  ended_at: '2026-11-23T02:14:09.530Z',
+  outcome: 'completed',
+  backup_operation: operationId,
+  verify_operation: '123456789abc',
+  prune_operation: '23456789abcd',
+}
 const cancelling = {
   202: {
     description: 'It was asked to end.',
@@ -174,6 +192,21 @@ export const endpoints: readonly Endpoint[] = [
       'progress, and when the time is over. Who began an operation may read this also when a restore has removed the token.',
     query: waitSchema,
     answers: { 200: { description: 'How it stands or ended.', schema: answers.status, example: status } },
+    errors: ['REQUEST_INVALID'],
+  },
+  {
+    method: 'get',
+    path: `${group}/schedule`,
+    name: 'getSchedule',
+    summary: 'What runs by itself, when it is due next, and how its runs ended',
+    query: limitSchema,
+    answers: {
+      200: {
+        description: 'The schedule; null where there is none.',
+        schema: answers.scheduled,
+        example: { schedule: { ...schedule, last_run: run }, runs: [run], count: 1 },
+      },
+    },
     errors: ['REQUEST_INVALID'],
   },
   {

@@ -153,13 +153,15 @@ export const pageSchema = z.object({
     .min(1, { error: 'must be at least 1' })
     .max(1000, { error: 'must be at most 1000' })
     .default(100)
-    .meta({ description: 'most operations that are answered' }),
+    .meta({ description: 'at most so many are answered' }),
   before: z
     .string({ error: 'must be the id of an operation' })
     .regex(/^[0-9a-f]{12}$/, { error: 'must be the id of an operation' })
     .optional()
     .meta({ description: 'id of an operation: only older ones' }),
 })
+
+export const limitSchema = pageSchema.pick({ limit: true })
 
 /** `?limit` and `?before` of a list of operations. @throws REQUEST_INVALID */
 export function parsePage(query: unknown): { limit: number; before?: string } {

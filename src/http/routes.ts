@@ -11,13 +11,19 @@ import { showPath } from './path.js'
 import { parseBackupId, parseCreate, parsePage, parseRestore, parseVerify, parseWait } from './requests.js'
 import { goDuration, listBody, operationBody, planBody, statusBody } from './responses.js'
 import { routeRetention } from './retention.js'
+import { runBody, type Scheduled, scheduleBody } from './schedule.js'
 import type { State } from './state.js'
 
 /** The order in which Arc's router names them in `Allow`. */
 const methodOrder = ['GET', 'HEAD', 'POST', 'DELETE', 'PATCH']
 
 /** The table of routes. Arc's router knows neither case nor trailing slashes, and answers HEAD wherever GET works. */
-export function createRouter(operations: Operations, feed: Feed, metrics: Metrics): Router<State> {
+export function createRouter(
+  operations: Operations,
+  feed: Feed,
+  metrics: Metrics,
+  schedule: Scheduled | null = null,
+): Router<State> {
   const router = new Router<State>({ sensitive: false, strict: false })
   const group = '/api/v1/backup'
 
@@ -45,7 +51,12 @@ export function createRouter(operations: Operations, feed: Feed, metrics: Metric
   router.get(`${group}/status`, async (ctx) => {
     const { waitMs, since } = parseWait(ctx.query)
     const status = waitMs > 0 ? await feed.changed(since, waitMs, () => ctx.writable) : operations.status()
-    ctx.body = statusBody(status)
+    ctx.body = { ...statusBody(status), ...(schedule && { schedule: scheduleBody(schedule.view()) }) }
+  })
+
+  router.get(`${group}/schedule`, async (ctx) => {
+    const runs = schedule?.runs(parsePage({ limit: ctx.query.limit }).limit) ?? []
+    ctx.body = { schedule: schedule && scheduleBody(schedule.view()), runs: runs.map(runBody), count: runs.length }
   })
 
   router.get(`${group}/events`, async (ctx) => {

@@ -6,6 +6,7 @@ import { useLoaded } from './loaded.js'
 import { Badge, Heading, Problem, Warnings } from './parts.js'
 import { Progress } from './progress.js'
 import { hrefOf } from './route.js'
+import { ScheduleCard } from './schedule.js'
 import type { Backup, BackupList } from './schemas.js'
 import { StartBackup } from './start-backup.js'
 
@@ -24,6 +25,7 @@ export function Backups({ api, live }: { api: Api; live: Live }) {
         </button>
       </div>
       <Progress api={api} live={live} />
+      <ScheduleCard api={api} live={live} />
       <Problem error={error} />
       <Warnings lines={list?.warnings} />
       {list && backups.length === 0 && <p class="card empty">There is no backup yet. Make the first one.</p>}

@@ -136,12 +136,12 @@ export function Fact({ name, children }: { name: string; children: preact.Compon
   )
 }
 
-export function kindOf({ outcome, verified }: Status): 'good' | 'bad' | 'warn' {
+export function kindOf({ outcome, verified }: Pick<Status, 'outcome' | 'verified'>): 'good' | 'bad' | 'warn' {
   if (verified === 'damaged') return 'bad'
   if (outcome === 'completed') return 'good'
   return outcome === 'gaps' || outcome === 'cancelled' || outcome === 'interrupted' ? 'warn' : 'bad'
 }
 
-export function wordOf({ outcome, status, verified }: Status): string {
+export function wordOf({ outcome, status, verified }: Pick<Status, 'outcome' | 'status' | 'verified'>): string {
   return verified === 'damaged' ? 'damaged' : outcome === 'gaps' ? 'completed with gaps' : (outcome ?? status)
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { describeEnd, describeList, formatTable } from '../../src/cli/table.js'
+import { describeEnd, describeList, describeStatus, formatTable } from '../../src/cli/table.js'
 
 t.test('columns are as wide as their widest cell, and no line ends in spaces', async (t) => {
   t.equal(
@@ -95,4 +95,31 @@ t.test("a file's name can't write a line of its own, or move the cursor", async 
   })
   t.equal(text.split('\n').length, 2)
   t.equal(text.split('\n')[1], 'skipped: a\\x0d\\x1b[2K\\x0abackup b: completed: x\\x9b')
+})
+
+t.test('a status, with what is scheduled', async (t) => {
+  t.equal(describeStatus({ status: 'idle' }), 'idle')
+  const schedule = { cron: '0 3 * * *', timezone: 'Europe/Berlin', next_run: '2026-11-24T02:00:00.000Z' }
+  t.equal(
+    describeStatus({ status: 'idle', schedule }),
+    'idle\nnext run: 2026-11-24T02:00:00.000Z (0 3 * * *, Europe/Berlin)',
+  )
+  const last_run = {
+    due_at: '2026-11-22T02:00:00.000Z',
+    outcome: 'gaps',
+    missed_runs: 2,
+    note: 'nothing\x1b was pruned',
+  }
+  const current_run = { due_at: '2026-11-23T02:00:00.000Z', missed_runs: 0 }
+  const status = { operation: 'backup', backup_id: 'b', status: 'running', outcome: null, warnings: [] }
+  t.equal(
+    describeStatus({ ...status, schedule: { ...schedule, last_run, current_run } }),
+    [
+      'backup b: running',
+      'last run: due 2026-11-22T02:00:00.000Z: gaps; 2 more were missed; nothing\\x1b was pruned',
+      'this run: due 2026-11-23T02:00:00.000Z, under way',
+      'next run: 2026-11-24T02:00:00.000Z (0 3 * * *, Europe/Berlin)',
+    ].join('\n'),
+  )
+  t.match(describeStatus({ status: 'idle', schedule: { ...schedule, next_run: null } }), /next run: never/)
 })

@@ -56,6 +56,8 @@ t.test('an empty file gives the defaults, with absolute paths, ms and shares', a
       priority: 'normal',
       maxSkipped: 0.1,
       settlePasses: 5,
+      schedule: null,
+      announce: { command: null, webhook: null },
     },
     excluded: [],
     uncovered: ['rows that Arc still holds in its buffers are in no backup until Arc has written them to files'],

@@ -35,11 +35,13 @@ const samples = {
 const flags = keys.filter((key) =>
   /enabled$|incremental|unauthenticated$|use_ssl$|path_style$|use_managed_identity$/.test(key),
 )
-const integers = keys.filter((key) => /port|workers|transfers|settle_passes|cache_|read_timeout|idle_timeout/.test(key))
-const secrets = keys.filter((key) => /_token$|_key$|connection_string$/.test(key))
+const integers = keys.filter((key) =>
+  /port|workers|transfers|settle_passes|cache_|read_timeout|idle_timeout|\.prune\./.test(key),
+)
+const secrets = keys.filter((key) => /_token$|_key$|connection_string$|webhook\.(url|secret)$/.test(key))
 
 t.test('each wrong type of each key is refused, by name and line', async (t) => {
-  t.strictSame([flags.length, integers.length, secrets.length], [13, 9, 6])
+  t.strictSame([flags.length, integers.length, secrets.length], [13, 16, 8])
   for (const key of keys) {
     const kind = flags.includes(key) ? 'flag' : integers.includes(key) ? 'integer' : 'text'
     for (const [value, is] of Object.entries(samples)) {
@@ -261,7 +263,8 @@ t.test('a default can be refused too, and each key once', async (t) => {
 t.test('the defaults are what the schema takes', async (t) => {
   for (const key of keys) {
     const value = new Values(null, {}).settings[key]
-    if (value === undefined || /_timeout$|keep_replaced|rehash_after|lock_ttl|max_skipped|_limit$/.test(key)) continue
+    if (value === undefined || /[_.]timeout$|keep_replaced|rehash_after|lock_ttl|max_skipped|_limit$/.test(key))
+      continue
     t.ok(settings.shape[key].safeParse(value).success, key)
   }
 })

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { receive } from '../notify/scene.js'
 import { adminToken, copyFixture, facts } from '../support/fixture.js'
 import { startProgram } from '../support/process.js'
 
@@ -11,6 +12,11 @@ t.test('no credential shows in logs at trace level, journal, manifests, answers 
   const folder = t.testdir({})
   copyFixture(folder)
   const bootstrap = 'SENTINEL-bootstrap-0123456789abcdefghij'
+  writeFileSync(`${folder}/hook.sh`, '#!/bin/sh\ncd "$(dirname "$0")"\n{ env; cat; } > told\nenv >&2\nexit 1\n', {
+    mode: 0o755,
+  })
+  // The address holds the sentinel too.
+  const receiver = await receive(t, 500, 204)
   const program = startProgram(t, ['serve'], {
     cwd: folder,
     env: {
@@ -19,6 +25,9 @@ t.test('no credential shows in logs at trace level, journal, manifests, answers 
       ARC_LOG_LEVEL: 'trace',
       ARC_AUTH_BOOTSTRAP_TOKEN: bootstrap,
       ARC_ENCRYPTION_KEY: 'SENTINEL-key',
+      ARC_BACKUP_HOOKS_COMMAND: './hook.sh',
+      ARC_BACKUP_WEBHOOK_URL: receiver.url,
+      ARC_BACKUP_WEBHOOK_SECRET: 'SENTINEL-webhook-secret',
     },
   })
   const [, url] = await program.waitFor(/"url":"([^"]+)"/)
@@ -53,16 +62,25 @@ t.test('no credential shows in logs at trace level, journal, manifests, answers 
   })
   await call('/api/v1/backup', { method: 'POST', headers: admin })
   while ((await call('/api/v1/backup/status', { headers: admin })).includes('"running"')) await sleep(20)
+  while (receiver.received.length < 2) await sleep(20)
   const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
   program.child.kill('SIGTERM')
   const { stdout, stderr } = await program.ended
   const records = filesBelow(`${folder}/data/arc-backup`).concat(
     filesBelow(`${folder}/data/backups`).filter((path) => path.endsWith('.json')),
   )
-  const places: Record<string, string> = { log: stdout + stderr, answers: answers.join('\n'), processes }
+  const places: Record<string, string> = {
+    log: stdout + stderr,
+    answers: answers.join('\n'),
+    processes,
+    command: readFileSync(`${folder}/told`, 'utf8'),
+    webhook: receiver.received.map(({ headers, body }) => JSON.stringify(headers) + body).join('\n'),
+  }
   for (const path of records) places[path] = readFileSync(path, 'latin1')
   t.ok(records.length >= 3, 'there is a journal and there are manifests')
   t.match(stdout, /"caller":"admin"/, 'the log says who asked')
+  t.match(stdout, /the webhook answered 500/, 'and that it was told only the second time')
+  t.match(stdout, /"said":"[^"]*ARC_BACKUP_EVENT/, 'and what a command said')
   holdNone(t, places, [...Object.values(facts.tokens), 'SENTINEL'])
 })
 

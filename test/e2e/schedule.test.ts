@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { receive } from '../notify/scene.js'
+import { arcBackupId, copyFixture } from '../support/fixture.js'
+import { runProgram } from '../support/process.js'
+import { type Body, end, serve } from './served.js'
+
+async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 1500; tries += 1) {
+    const found = await ask()
+    if (found !== undefined) return found
+    await sleep(40)
+  }
+  throw new Error('it did not come to that')
+}
+
+t.test(
+  'a service runs what is due: backup, verify, prune; a receiver that fails at first is told of all three',
+  async (t) => {
+    const folder = t.testdir({})
+    copyFixture(folder)
+    const { received, url } = await receive(t, 503, 204)
+    const served = await serve(t, folder, {
+      // Every third second from now on: a run takes less, or the next one follows late.
+      ARC_BACKUP_SCHEDULE_CRON: '*/3 * * * * *',
+      ARC_BACKUP_SCHEDULE_TIMEZONE: 'Europe/Berlin',
+      ARC_BACKUP_SCHEDULE_VERIFY: 'deep',
+      ARC_BACKUP_SCHEDULE_PRUNE_KEEP_LAST: '1',
+      ARC_BACKUP_WEBHOOK_URL: url,
+      ARC_BACKUP_WEBHOOK_SECRET: 'sixteen letters or more',
+    })
+    const { call } = served
+    const ended = await until(async () => {
+      const { runs } = (await call('GET', '/schedule')) as { runs: Body[] }
+      return runs.filter(({ ended_at: at }) => at !== undefined).at(-1)
+    })
+    t.match(ended, { outcome: 'completed', missed_runs: Number, verify_operation: String, prune_operation: String })
+    const backup = await call('GET', `/operations/${ended.backup_operation}`)
+    t.match(backup, { operation: 'backup', outcome: 'completed', requested_by: 'schedule' })
+    t.match(await call('GET', `/operations/${ended.verify_operation}`), {
+      operation: 'verify',
+      backup_id: backup.backup_id,
+      verified: 'deep',
+      requested_by: 'schedule',
+    })
+    t.match(await call('GET', `/operations/${ended.prune_operation}`), {
+      operation: 'prune',
+      requested_by: 'schedule',
+      timezone: 'Europe/Berlin',
+      removed: [arcBackupId],
+    })
+    const { schedule } = (await call('GET', '/status')) as { schedule: Body }
+    t.match(schedule, { cron: '*/3 * * * * *', target: 'local', last_run: { outcome: 'completed' } })
+    t.ok(Date.parse(String(schedule.next_run)) > Date.now() - 3000)
+    const told = await until(async () => {
+      const of = received.map(({ body }) => JSON.parse(body) as { type: string; data: Body })
+      const types = of.filter(({ data }) => Object.values(ended).includes(data.operation_id)).map(({ type }) => type)
+      return new Set(types).size === 3 ? types : undefined
+    })
+    t.same([...new Set(told)].sort(), ['backup.completed', 'prune.completed', 'verify.completed'])
+    t.equal(told.filter((type) => type === 'backup.completed').length, 2, 'the first time it was not taken')
+    t.match(
+      await runProgram(t, ['status'], { cwd: folder, env: { ARC_BACKUP_SCHEDULE_CRON: '0 3 * * *', TZ: 'UTC' } }),
+      {
+        code: 0,
+        stdout:
+          /last run: due .*Z: completed(; \d+ more were missed)?\n(this run: .*\n)?next run: .*T03:00:00\.000Z \(0 3 \* \* \*, UTC\)\n$/,
+      },
+    )
+    const { stdout } = await end(served, 'SIGTERM')
+    t.match(stdout, /a scheduled run ended/)
+  },
+)
