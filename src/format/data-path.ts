@@ -4,9 +4,10 @@ import { ServiceError } from '../errors.js'
 export type PathKind = 'parquet' | 'auxiliary' | 'excluded'
 
 const marker = '.arc-database'
+/** No file system takes a longer path, and no object store a longer key. */
+const mostBytes = 4096
 /** Names that Arc gives to Parquet files in the making. */
 const unfinishedParquet = /\.parquet\.(?:part|tmp|new)$/
-const segmentBytes = 255
 /** `db/measurement/YYYY/MM/DD/`, then `HH/` or nothing; on the hub of an edge sync the name of the spoke comes before it. */
 const datedFolders = /^((?:[^/]+\/){2,3}(\d{4})\/(\d{2})\/(\d{2}))\/(?:(\d{2})\/)?[^/]+$/
 
@@ -65,7 +66,8 @@ export function partitionTimeOf(path: string): string | null {
 
 /**
  * Names in a backup are untrusted: one that could lead out of the root that it is joined to, or that names another file once it is on disk, is refused.
- * Backslashes and control characters are legal in a Linux name: a backup that has such a file must be restorable.
+ * Backslashes and control characters are legal in a Linux name: a backup that has such a file must be restorable. So must one with names that an object
+ * store takes and a disk does not, for they are too long.
  *
  * @throws PATH_UNSAFE
  */
@@ -80,6 +82,9 @@ function flawOf(path: string): string | null {
   if (path === '') return 'a name must not be empty'
   if (path.startsWith('/')) return 'a name must be relative'
   if (path.includes('\0')) return 'a name must not hold NUL'
+  // No UTF-16 unit takes more than three bytes.
+  if (path.length * 3 > mostBytes && Buffer.byteLength(path) > mostBytes)
+    return `a name must not have more than ${mostBytes} bytes`
   // What is not UTF-8 was decoded to U+FFFD, what is half of a UTF-16 pair would be written as U+FFFD: neither names the file that was meant.
   if (/[\p{Surrogate}\ufffd]/u.test(path)) return 'a name must be valid UTF-8'
   let from = 0
@@ -98,10 +103,6 @@ function flawOfSegment(path: string, from: number, end: number): string | null {
   if (length === 0) return 'a name must not have empty segments'
   if (length <= 2 && path.startsWith('.', from) && path[end - 1] === '.')
     return 'a name must not have "." or ".." segments'
-  // No UTF-16 unit takes more than three bytes: short segments need no second look.
-  if (length * 3 > segmentBytes && Buffer.byteLength(path.slice(from, end)) > segmentBytes) {
-    return `a segment must not have more than ${segmentBytes} bytes`
-  }
   return null
 }
 

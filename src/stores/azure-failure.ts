@@ -26,7 +26,7 @@ const answers: Record<string, Meaning> = {
   },
   LeaseIdMissing: { code: 'OBJECT_LOCKED', why: 'somebody holds a lease on it' },
   SnapshotsPresent: { code: 'OBJECT_LOCKED', why: 'it has snapshots, which are not removed with it' },
-  Md5Mismatch: { code: 'INTEGRITY', why: 'its bytes were damaged on the way' },
+  Md5Mismatch: { code: 'STORE_UNREACHABLE', why: 'its bytes were damaged on the way' },
   AuthorizationFailure: {
     code: 'STORE_AUTH',
     why: "Azure refuses these credentials, or this machine's network; check the key or SAS token, and the firewall of the account",
@@ -63,6 +63,7 @@ const statuses: Record<number, Meaning> = {
     why: 'Azure refuses the credentials; check the account name and its key, SAS token or identity',
   },
   404: { code: 'STORE_NOT_FOUND', why: 'it does not exist' },
+  407: { code: 'STORE_AUTH', why: 'the proxy asks for credentials: put them into HTTPS_PROXY' },
   408: { code: 'STORE_TIMEOUT', why: 'the request took too long' },
   429: { code: 'THROTTLED', why: 'Azure asks for fewer requests' },
   500: { code: 'STORE_UNREACHABLE', why: 'Azure has a fault of its own' },
@@ -159,6 +160,8 @@ function refusalOf(status: number, azure: string, text: string, date: string | u
   if (azure.startsWith('BlobImmutable')) {
     return { code: 'OBJECT_LOCKED', why: 'an immutability policy or a legal hold protects it' }
   }
+  // So the emulator says it.
+  if (azure === 'InvalidOperation' && /MD5/.test(text)) return answers.Md5Mismatch ?? changed
   if (noRight.test(azure)) {
     return writes
       ? {

@@ -1,7 +1,7 @@
 import { ServiceError } from '../errors.js'
 import type { AzureClient } from './azure-client.js'
 import { type Page, parsePage } from './azure-page.js'
-import { readWhole } from './azure-read.js'
+import { broken, readWhole } from './azure-read.js'
 import { quote } from './path.js'
 import type { ListOptions, StoredFile } from './store.js'
 
@@ -75,9 +75,12 @@ async function readPage(client: AzureClient, { folder, level, size }: Asked, mar
     ...(level && { delimiter: '/' }),
     ...(marker !== '' && { marker }),
   })
+  const place = client.place('list', folder)
   return client.try('list', folder, async () => {
     const response = await client.send({ method: 'GET', name: '', query: `${query}` })
-    return parsePage(`${await readWhole(response, client.place('list', folder), client.stallMs)}`)
+    const page = parsePage(`${await readWhole(response, place, client.stallMs)}`)
+    if (page === null) throw broken('STORE_UNREACHABLE', place, 'a page of the listing is not whole')
+    return page
   })
 }
 

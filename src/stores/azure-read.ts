@@ -72,6 +72,7 @@ export async function readWhole(response: PipelineResponse, place: Place, stallM
   return whole
 }
 
-function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {
-  return new ServiceError(code, `cannot ${verb} ${quote(path)} at ${url}: ${why}`, { verb, path })
+/** What was answered is not all that there is. */
+export function broken(code: ErrorCode, { verb, path, url }: Place, why: string): ServiceError {
+  return new ServiceError(code, `cannot ${verb} ${quote(path)} at ${url}: ${why}`, { verb, path, store: url })
 }

@@ -2,6 +2,7 @@ import { RestError } from '@azure/core-rest-pipeline'
 import type { AzureClient } from './azure-client.js'
 import { azureFailure } from './azure-failure.js'
 import { namesBelow } from './azure-list.js'
+import { broken } from './azure-read.js'
 
 /** Azure's largest batch. */
 const batchSize = 256
@@ -45,6 +46,9 @@ async function removeBatch(client: AzureClient, names: readonly string[]): Promi
     const batch = service.createBatch()
     for (const blob of blobs) await batch.deleteBlob(blob)
     const { subResponses } = await client.deadline((abortSignal) => service.submitBatch(batch, { abortSignal }))
+    if (subResponses.length < names.length || subResponses.some(({ status }) => status === undefined)) {
+      throw broken('STORE_UNREACHABLE', client.place('remove', first), 'the answer is not whole')
+    }
     for (const [index, { status, errorCode }] of subResponses.entries()) {
       if (status < 300 || errorCode === 'BlobNotFound') continue
       const refusal = new RestError('refused', {

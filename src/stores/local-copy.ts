@@ -6,6 +6,7 @@ import {
   fchownSync,
   fstatSync,
   futimesSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { isServiceError, ServiceError, systemCode } from '../errors.js'
-import { localFailure } from './local-failure.js'
+import { localFailure, unwritable } from './local-failure.js'
 import type { Copied, CopyOptions, Placement, Seen } from './store.js'
 
 /** One file below a root on this machine. */
@@ -178,6 +179,9 @@ export function openTarget(to: LocalPath, name: string, options: Placement): num
       return openSync(path, flags, 0o600)
     }
   } catch (error) {
+    if (systemCode(error) === 'EEXIST' && lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw unwritable(to.path, to.root, 'there is a folder of this name', error)
+    }
     throw localFailure(error, 'write', to.path, to.root)
   }
 }

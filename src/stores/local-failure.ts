@@ -33,6 +33,20 @@ const reasons: Record<string, string> = {
 
 export type Verb = 'read' | 'write' | 'list' | 'remove' | 'rename' | 'sync' | 'stat'
 
+/** Files of an object store may lie below a name that is a file itself. */
+function isInTheWay(error: unknown, system: string): boolean {
+  return system === 'ENOTDIR' || (system === 'EEXIST' && (error as NodeJS.ErrnoException).syscall === 'mkdir')
+}
+
+/** A path that other files of this place leave no room for. */
+export function unwritable(path: string, root: string, why: string, cause: unknown): ServiceError {
+  return new ServiceError('PATH_INVALID', `cannot write ${quote(path)} at ${root}: ${why}`, {
+    cause,
+    verb: 'write',
+    path,
+  })
+}
+
 /**
  * A system error as a ServiceError: "cannot <verb> <path> at <root>: <why>". What is not in the table is INTERNAL.
  * `detail.verb` says which side of a copy failed: only a failed `read` may be skipped by a backup.
@@ -40,6 +54,7 @@ export type Verb = 'read' | 'write' | 'list' | 'remove' | 'rename' | 'sync' | 's
 export function localFailure(error: unknown, verb: Verb, path: string, root: string): ServiceError {
   if (error instanceof ServiceError) return error
   const system = systemCode(error) ?? ''
+  if (verb === 'write' && isInTheWay(error, system)) return unwritable(path, root, reasons.ENOTDIR ?? '', error)
   const why = reasons[system] ?? (error instanceof Error ? error.message : String(error))
   return new ServiceError(codes[system] ?? 'INTERNAL', `cannot ${verb} ${quote(path)} at ${root}: ${why}`, {
     cause: error,

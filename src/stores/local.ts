@@ -203,6 +203,7 @@ function ignoreAbsent(action: () => void): void {
   try {
     action()
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
+    // What no path can lead to is not there either.
+    if (!['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')) throw error
   }
 }

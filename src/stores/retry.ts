@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isServiceError, type ServiceError } from '../errors.js'
+import { type ErrorDetail, isServiceError, ServiceError } from '../errors.js'
 import { stopSignal } from './stopping.js'
 
 /** The first pause is at most this long, each further one at most twice the one before (ms). */
@@ -34,7 +34,8 @@ export function observeRetries(observe: (failure: ServiceError) => void): () => 
 /**
  * Does something until it succeeds, fails with a code that time can't heal (src/errors.ts), or has made no progress for `timeoutMs`. The only such layer: the SDKs' own are off.
  * The pauses grow exponentially with full jitter, so that threads that were refused together don't come back together; `detail.retryAfterMs` of a failure is obeyed.
- * @throws what `action` threw last
+ * A failure that was waited out is final for everybody: who calls this from inside of another such call does not wait twice.
+ * @throws what `action` threw last; see `isWaitedOut`
  */
 export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
   let most = options.progressed?.() ?? 0
@@ -43,7 +44,7 @@ export async function retry<T>(action: () => Promise<T>, options: RetryOptions):
     try {
       return await action()
     } catch (error) {
-      if (!isServiceError(error) || !error.retry) throw error
+      if (!isServiceError(error) || !error.retry || isWaitedOut(error)) throw error
       const now = options.progressed?.() ?? 0
       if (now > most) {
         most = now
@@ -52,13 +53,22 @@ export async function retry<T>(action: () => Promise<T>, options: RetryOptions):
       }
       const left = deadline - Date.now()
       const asked = typeof error.detail.retryAfterMs === 'number' ? error.detail.retryAfterMs : 0
-      if (left <= 0 || asked > left) throw error
+      if (left <= 0 || asked > left) throw waitedOut(error, options.timeoutMs)
       const pauseMs = Math.min(Math.max(asked, Math.random() * pause), left)
       for (const observe of observers) observe(error)
       options.onRetry?.(error, pauseMs)
       await wait(pauseMs, options.check)
     }
   }
+}
+
+/** Was this failure tried again for as long as its store is to be tried? Then the store is not there for anything else either. */
+export function isWaitedOut({ detail = {} }: { readonly detail?: ErrorDetail }): boolean {
+  return detail.waitedMs !== undefined
+}
+
+function waitedOut({ code, message, detail, cause }: ServiceError, waitedMs: number): ServiceError {
+  return new ServiceError(code, message, { ...detail, cause, waitedMs })
 }
 
 async function wait(ms: number, check: (() => void) | undefined): Promise<void> {

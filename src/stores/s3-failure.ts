@@ -96,8 +96,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
   InvalidURI: { code: 'PATH_INVALID', why: 'the service does not take this name' },
   XMinioInvalidObjectName: { code: 'PATH_INVALID', why: 'the service does not take this name' },
   XMinioInvalidResourceName: { code: 'PATH_INVALID', why: 'the service does not take this name' },
-  XMinioParentIsObject: { code: 'STORE_EXISTS', why: 'a part of the path is an object there' },
-  XMinioObjectExistsAsDirectory: { code: 'STORE_EXISTS', why: 'there are objects below this name' },
+  XMinioParentIsObject: { code: 'PATH_INVALID', why: 'a part of the path is an object there' },
+  XMinioObjectExistsAsDirectory: { code: 'PATH_INVALID', why: 'there are objects below this name' },
   NotImplemented: { code: 'CONFIG_INVALID', why: 'the service does not offer what the configuration asks for' },
   InvalidStorageClass: { code: 'CONFIG_INVALID', why: 'the service does not know this storage class' },
 }
@@ -107,6 +107,7 @@ const byStatus: Readonly<Record<number, Meaning>> = {
   307: { code: 'WRONG_REGION', why: 'the bucket is in another region' },
   401: { code: 'STORE_AUTH', why: credentials },
   404: { code: 'STORE_NOT_FOUND', why: 'it does not exist' },
+  407: { code: 'STORE_AUTH', why: 'the proxy asks for credentials: put them into HTTPS_PROXY' },
   408: { code: 'STORE_TIMEOUT', why: 'the service waited too long for the bytes' },
   429: { code: 'THROTTLED', why: 'the service asks for fewer requests' },
   500: { code: 'STORE_UNREACHABLE', why: 'the service failed' },
@@ -179,12 +180,18 @@ function explain(error: unknown, verb: Verb, place: Place): Meaning & { retryAft
   if (system.startsWith('HPE_')) {
     return { code: 'STORE_UNREACHABLE', why: `${place.origin} does not speak HTTP (${system}): check the scheme` }
   }
+  // Its agent gives it no code.
+  if (message.startsWith('Proxy connection ended')) {
+    return { code: 'STORE_UNREACHABLE', why: `cannot reach ${place.origin}: the proxy ended the connection` }
+  }
   return { code: 'INTERNAL', why: message }
 }
 
 function explainRefusal(refusal: Refusal, verb: Verb, place: Place): Meaning {
   const { status, code, message, region, serverTime } = refusal
   const writes = verb === 'write' || verb === 'remove'
+  // The service agreed, and what it had to say can't be read.
+  if (status >= 200 && status < 300) return { code: 'STORE_UNREACHABLE', why: 'the answer is not whole' }
   if (/WORM|protected by object lock|legal hold/i.test(message) && status < 500) {
     return { code: 'OBJECT_LOCKED', why: 'it is under a retention or a legal hold' }
   }
@@ -193,7 +200,7 @@ function explainRefusal(refusal: Refusal, verb: Verb, place: Place): Meaning {
       ? { code: 'STORE_EXISTS', why: 'it exists already' }
       : { code: 'SOURCE_CHANGED', why: 'it was replaced since it was listed' }
   }
-  if (code.startsWith('KMS.')) return { code: 'STORE_DENIED', why: `the encryption key can't be used: ${message}` }
+  if (/^kms[.:]/i.test(code)) return { code: 'STORE_DENIED', why: `the encryption key can't be used: ${message}` }
   const known = meanings[code]
   if (known?.code === 'WRONG_REGION' || (!known && byStatus[status]?.code === 'WRONG_REGION')) {
     const found = region ?? /expecting '([^']+)'|region is '([^']+)'/.exec(message)?.slice(1).find(Boolean)

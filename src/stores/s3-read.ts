@@ -74,7 +74,7 @@ function lengthOf(response: IncomingMessage): number | undefined {
 
 function cutShort(bucket: S3Bucket, path: string, received: number, expected: number): ServiceError {
   const message = `cannot read ${quote(path)} at ${bucket.url}: the answer ended after ${received} of ${expected} bytes`
-  return new ServiceError('STORE_UNREACHABLE', message, { verb: 'read', path })
+  return new ServiceError('STORE_UNREACHABLE', message, { verb: 'read', path, store: bucket.url })
 }
 
 function grown(bucket: S3Bucket, path: string): ServiceError {

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { getProxyForUrl } from 'proxy-from-env'
@@ -49,14 +50,21 @@ export class Transport {
       if (stop?.aborted) return reject(stop.reason)
       const secure = origin.startsWith('https:')
       const url = new URL(origin)
+      const host = url.hostname.replace(/^\[|\]$/g, '')
+      const agent = this.#agent(origin, secure)
+      // Node has written the head of a request that expects something before its agent can name the server in it.
+      const patient = call.headers.expect === '100-continue' && !(agent instanceof HttpProxyAgent)
+      const { expect: _, ...others } = call.headers
       const request = (secure ? https : http).request({
         method: call.method,
         protocol: url.protocol,
-        host: url.hostname.replace(/^\[|\]$/g, ''),
+        host,
+        // A proxy's agent forgets the name where it is an address, and takes the server for `localhost`.
+        ...(secure && { checkServerIdentity: (_: string, found: PeerCertificate) => checkServerIdentity(host, found) }),
         port: url.port,
         path: call.path,
-        headers: call.headers,
-        agent: this.#agent(origin, secure),
+        headers: patient ? call.headers : others,
+        agent,
         timeout: this.#stallMs,
         ...(signal && { signal }),
       })
@@ -87,7 +95,7 @@ export class Transport {
         if (!sent) answer.once('close', () => request.destroy())
         resolve(answer)
       })
-      if (call.headers.expect !== '100-continue') return send()
+      if (!patient) return send()
       const waiting = setTimeout(send, continueWait)
       request.once('continue', send)
       request.once('close', () => clearTimeout(waiting))

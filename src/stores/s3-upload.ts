@@ -12,6 +12,7 @@ import {
 import { isServiceError, ServiceError } from '../errors.js'
 import { giveBack } from './blocks.js'
 import { quote } from './path.js'
+import { isWaitedOut } from './retry.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { serviceCode } from './s3-failure.js'
 import { smallFile, type Upload, type WriteOptions } from './store.js'
@@ -97,6 +98,9 @@ export class PartsUpload {
       this.#stop.abort()
       await Promise.allSettled(this.#underWay)
       // The failure that led here is the one to tell; what can't be removed now is on the caller's record.
+      if (this.#options.onUpload && isServiceError(this.#failed.error) && isWaitedOut(this.#failed.error)) {
+        throw this.#failed.error
+      }
       await abort(this.#bucket, { path: this.#path, uploadId: this.#uploadId }, abortPatience).catch(() => {})
       throw this.#failed.error
     }

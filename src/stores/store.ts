@@ -93,10 +93,11 @@ export interface Content {
   readonly etag?: string
 }
 
-/** What a listing saw of a file: bytes, and nanoseconds since the epoch. */
+/** What a listing saw of a file: bytes, nanoseconds since the epoch, and its version tag where the store has them. */
 export interface Seen {
   readonly size: number
   readonly mtimeNs: bigint
+  readonly etag?: string
 }
 
 export interface CopyOptions extends Placement {

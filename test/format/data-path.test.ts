@@ -159,7 +159,6 @@ t.test('what is kept for all databases together is in no partition of data', asy
 })
 
 t.test('names that lead elsewhere are refused, and shown escaped', async (t) => {
-  const long = 'x'.repeat(256)
   const cases: [string, RegExp][] = [
     ['', /empty/],
     ['/etc/passwd', /relative/],
@@ -177,9 +176,7 @@ t.test('names that lead elsewhere are refused, and shown escaped', async (t) => 
     ['a/\ud800.parquet', /UTF-8/],
     ['\udc00', /UTF-8/],
     ['a/\ufffd.parquet', /UTF-8/],
-    [`a/${long}`, /255 bytes/],
-    [`a/${'ü'.repeat(128)}/b`, /255 bytes/],
-    [`a/${'😀'.repeat(64)}`, /255 bytes/],
+    [`a/${'ü'.repeat(2048)}`, /4096 bytes/],
   ]
   for (const [path, why] of cases) {
     t.throws(() => assertSafePath(path), { code: 'PATH_UNSAFE', message: why }, JSON.stringify(path).slice(0, 60))
@@ -200,9 +197,7 @@ t.test('odd names that are legal are let through', async (t) => {
     'a/new\nline\t\u007f.parquet',
     'C:/x',
     '~/x',
-    `a/${'x'.repeat(255)}`,
-    `a/${'ü'.repeat(127)}x`,
-    `a/${'😀'.repeat(63)}abc/b`,
+    `a/${'x'.repeat(400)}`,
     'ünï/日本語/😀.parquet',
     '__proto__/constructor',
   ]) {

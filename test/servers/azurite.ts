@@ -89,14 +89,19 @@ export class Azurite {
     throw new Error(`azurite ended before it said ${pattern}: ${output}`)
   }
 
-  /** A container of its own name, as the plain SDK sees it. It tries again: Azurite closes a connection that was idle for 5 s, at times just as a request is sent. */
+  /** A container of its own name, as the plain SDK sees it. */
   async container(name = `t-${randomUUID()}`): Promise<ContainerClient> {
-    const key = new StorageSharedKeyCredential(account, accountKey)
-    const container = new ContainerClient(`${this.endpoint}/${name}`, key, {
-      retryOptions: { maxTries: 3, retryDelayInMs: 50 },
-    })
+    const container = this.client(name)
     await container.create()
     return container
+  }
+
+  /** The plain SDK. It tries again: Azurite closes a connection that was idle for 5 s, at times just as a request is sent. */
+  client(container: string): ContainerClient {
+    const key = new StorageSharedKeyCredential(account, accountKey)
+    return new ContainerClient(`${this.endpoint}/${container}`, key, {
+      retryOptions: { maxTries: 3, retryDelayInMs: 50 },
+    })
   }
 
   /** How the store reaches it, with the account's key. */

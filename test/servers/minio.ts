@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import { tmpdir } from 'node:os'
@@ -78,7 +78,8 @@ export async function startMinio(owner: Owner, options: MinioOptions = {}): Prom
     child.kill('SIGKILL')
     await gone
   }
-  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials })
+  const trust = certificate && { requestHandler: { httpsAgent: { ca: readFileSync(certificate) } } }
+  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials, ...trust })
   owner.teardown(async () => {
     client.destroy()
     await kill()

@@ -11,6 +11,8 @@ export interface Plan {
   cutAfterSent?: number
   /** Each connection is cut after so many bytes from the server. */
   cutAfterReceived?: number
+  /** Once, a bit of what the client sends after so many bytes of a connection arrives the other way round. */
+  damageAfterSent?: number
   /** Only so many connections are cut. */
   cuts?: number
   /** After so many bytes from the client, or from the server, nothing moves any more in either direction. */
@@ -24,6 +26,12 @@ export interface Plan {
   loseAnswerTo?: string
   /** Bytes a second from the client. */
   bytesPerSecond?: number
+  /** Waited for before a request goes on to the server: `GET /bucket/key`. */
+  before?: (request: string) => Promise<void>
+  /** Answers to requests whose head holds `of` have only so many bytes of their body, and say that this is all; the first `times` of them, or all. */
+  shorten?: { of: string; to: number; times?: number }
+  /** Requests whose head holds `of` are answered so here. */
+  refuse?: { of: string; status: number; body: string }
 }
 
 export interface Proxy {
@@ -55,13 +63,14 @@ export async function startProxy(owner: Owner, port: number, plan: Plan = {}): P
     }
     let [sent, received] = [0, 0]
     let loses = false
+    let short: Short | undefined
     const stalled = (): boolean =>
       sent > (plan.stallAfterSent ?? Number.POSITIVE_INFINITY) ||
       received > (plan.stallAfterReceived ?? Number.POSITIVE_INFINITY)
     const up = through(plan, 'up', (bytes) => {
       const before = sent
       sent += bytes.length
-      if (stalled()) return new Promise(() => {})
+      if (stalled()) return never
       if (plan.cutAfterSent !== undefined && sent > plan.cutAfterSent && mayCut(plan)) {
         upstream.write(bytes.subarray(0, plan.cutAfterSent - before))
         end()
@@ -79,14 +88,39 @@ export async function startProxy(owner: Owner, port: number, plan: Plan = {}): P
         upstream.destroy()
         return undefined
       }
-      return bytes
+      if (!request) {
+        if (plan.damageAfterSent !== undefined && before > plan.damageAfterSent) {
+          delete plan.damageAfterSent
+          const at = bytes.length >> 1
+          bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+        }
+        return bytes
+      }
+      const name = `${request[1]} ${request[2]}`
+      if (plan.refuse && name.includes(plan.refuse.of)) {
+        const { status, body } = plan.refuse
+        client.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
+        upstream.destroy()
+        return undefined
+      }
+      const { shorten } = plan
+      if (shorten && name.includes(shorten.of) && shorten.times !== 0) {
+        if (shorten.times !== undefined) shorten.times -= 1
+        short = new Short(shorten.to)
+      }
+      return plan.before ? plan.before(name).then(() => bytes) : bytes
     })
     const down = through(plan, 'down', (bytes) => {
       const before = received
       received += bytes.length
-      if (stalled()) return new Promise(() => {})
+      if (stalled()) return never
       if (loses) {
         end()
+        return undefined
+      }
+      if (short) {
+        const answer = short.take(bytes)
+        if (answer) client.end(answer)
         return undefined
       }
       if (plan.cutAfterReceived !== undefined && received > plan.cutAfterReceived && mayCut(plan)) {
@@ -113,20 +147,55 @@ function mayCut(plan: Plan): boolean {
   return true
 }
 
+const never = new Promise<undefined>(() => {})
+
 /** Passes on what `look` lets pass: undefined is dropped, and a promise that never resolves holds everything up. */
 function through(
   plan: Plan,
   way: 'up' | 'down',
-  look: (bytes: Buffer) => Buffer | undefined | Promise<never>,
+  look: (bytes: Buffer) => Buffer | undefined | Promise<Buffer | undefined>,
 ): Transform {
   return new Transform({
-    transform(bytes: Buffer, _encoding, done) {
+    async transform(bytes: Buffer, _encoding, done) {
       const passed = look(bytes)
-      if (passed instanceof Promise) return
+      const passing = passed instanceof Promise ? await passed : passed
       const rate = way === 'up' ? plan.bytesPerSecond : undefined
       const wait = (plan.latencyMs ?? 0) + (rate === undefined ? 0 : (bytes.length / rate) * 1000)
-      if (wait < 1) done(null, passed)
-      else setTimeout(done, wait, null, passed)
+      if (wait < 1) done(null, passing)
+      else setTimeout(done, wait, null, passing)
     },
   })
+}
+
+/** An answer that is collected until its shortened form is whole. */
+class Short {
+  readonly #to: number
+  #held = Buffer.alloc(0)
+  #given = false
+
+  constructor(to: number) {
+    this.#to = to
+  }
+
+  /** The answer, once there is enough of it; its connection is to be closed after it. */
+  take(bytes: Buffer): Buffer | undefined {
+    if (this.#given) return undefined
+    this.#held = Buffer.concat([this.#held, bytes])
+    const end = this.#held.indexOf('\r\n\r\n')
+    if (end === -1) return undefined
+    const lines = String(this.#held.subarray(0, end)).split('\r\n')
+    // An interim answer comes before the real one.
+    if (lines[0]?.includes(' 100 ')) {
+      this.#held = this.#held.subarray(end + 4)
+      return this.take(Buffer.alloc(0))
+    }
+    const chunked = lines.some((line) => /^transfer-encoding: chunked/i.test(line))
+    const body = this.#held.subarray(end + 4)
+    const start = chunked ? body.indexOf('\r\n') + 2 : 0
+    if (body.length < start + this.#to) return undefined
+    this.#given = true
+    const kept = lines.filter((line) => !/^(transfer-encoding|content-length|connection):/i.test(line))
+    const head = [...kept, `Content-Length: ${this.#to}`, 'Connection: close', '', ''].join('\r\n')
+    return Buffer.concat([Buffer.from(head), body.subarray(start, start + this.#to)])
+  }
 }

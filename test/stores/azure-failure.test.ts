@@ -25,7 +25,7 @@ t.test('answers of the service', async (t) => {
     [403, 'InsufficientAccountPermissions', 'list', 'STORE_DENIED', /reading and listing/],
     [409, 'BlobImmutableDueToPolicy', 'remove', 'OBJECT_LOCKED', /immutability policy/],
     [409, 'BlobBeingRehydrated', 'read', 'ARCHIVED', /try again later/],
-    [400, 'Md5Mismatch', 'write', 'INTEGRITY', /damaged on the way/],
+    [400, 'Md5Mismatch', 'write', 'STORE_UNREACHABLE', /damaged on the way/],
     [400, 'InvalidUri', 'write', 'PATH_INVALID', /such a name/],
     [412, 'ConditionNotMet', 'read', 'SOURCE_CHANGED', /another version/],
     [412, 'ConditionNotMet', 'write', 'STORE_EXISTS', /exists already/],

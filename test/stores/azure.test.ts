@@ -8,6 +8,7 @@ import { isServiceError, ServiceError } from '../../src/errors.js'
 import { type AzureStoreConfig, openStore } from '../../src/stores/open.js'
 import type { Store } from '../../src/stores/store.js'
 import { Azurite } from '../servers/azurite.js'
+import { startProxy } from '../servers/proxy.js'
 import { collect, list, put, sha256, testStore } from './contract.js'
 
 const server = await Azurite.start(t)
@@ -46,6 +47,18 @@ t.test('around one block and beyond: what is there is what was given, in as many
     t.ok(
       (await collect(await store.read('a b/ü', { version: etag ?? '', start: size - 3 }))).equals(content.subarray(-3)),
     )
+  }
+})
+
+t.test('a bit that flips on its way is refused by the service, and sent again', async (t) => {
+  const proxy = await startProxy(t, server.port)
+  const { container, store } = await open({ endpoint: `${proxy.url}/${server.account}` })
+  for (const size of [6 << 20, 3 * block]) {
+    proxy.plan.damageAfterSent = 2 << 20
+    const content = randomBytes(size)
+    await store.write('flipped', pieces(content), { size })
+    t.equal(proxy.plan.damageAfterSent, undefined)
+    t.ok((await readBack(container, 'flipped'))?.equals(content), `${size} bytes`)
   }
 })
 

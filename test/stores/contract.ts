@@ -215,6 +215,8 @@ export function testStore(t: Test, open: (t: Test) => Promise<Subject>): void {
         [0, 0],
       )
     }
+    await store.remove(paths)
+    t.equal((await list(store, '')).length, 2, 'more than one request may remove')
     await t.rejects(list(store, 'nowhere'), { code: 'STORE_NOT_FOUND' })
     await t.rejects(list(store, 'top'), { code: 'STORE_NOT_FOUND' })
   })

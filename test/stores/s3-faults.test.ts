@@ -30,7 +30,7 @@ async function behind(t: Parameters<typeof startProxy>[0], plan: Plan, own: Part
 }
 
 t.test('a connection cut in the middle of a part: only this part goes again', async (t) => {
-  const { config, store, proxy } = await behind(t, { cutAfterSent: 3 << 20, cuts: 1 })
+  const { config, store, proxy } = await behind(t, { cutAfterSent: 3 << 20, cuts: 1 }, { stallTimeoutMs: 5000 })
   let reads = 0
   const source = function* (): Generator<Buffer> {
     reads += 1
@@ -41,6 +41,19 @@ t.test('a connection cut in the middle of a part: only this part goes again', as
   t.equal(reads, 1)
   t.same([proxy.requests.length, proxy.plan.cuts], [8, 0], 'an upload, five parts, one of them twice, its end')
   t.same(await everyName(minio, config), ['cut'])
+})
+
+t.test('a bit that flips on its way is refused by the service, and sent again', async (t) => {
+  const { config, store, proxy } = await behind(t, { damageAfterSent: 2 << 20 }, { stallTimeoutMs: 5000 })
+  await store.write('flipped', Readable.from([content]), { size })
+  t.equal(proxy.plan.damageAfterSent, undefined)
+  t.ok((await readObject(minio, config, 'flipped'))?.equals(content))
+  t.equal(proxy.requests.length, 8, 'an upload, five parts, one of them twice, its end')
+  proxy.plan.damageAfterSent = 2 << 20
+  const small = content.subarray(0, 6 << 20)
+  await retry(async () => store.writeSmall?.('small', small), { timeoutMs: 3000 })
+  t.equal(proxy.plan.damageAfterSent, undefined)
+  t.ok((await readObject(minio, config, 'small'))?.equals(small))
 })
 
 t.test('cut again and again: it ends, says what was wrong, and leaves nothing', async (t) => {

@@ -1,0 +1,84 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { openStore } from '../../src/stores/open.js'
+import { smallFile } from '../../src/stores/store.js'
+import { startMinio } from '../servers/minio.js'
+import { assumeRole } from '../servers/minio-role.js'
+import { startProxy } from '../servers/proxy.js'
+import { list, put } from './contract.js'
+
+// Where no keys are configured: the SDK's chain, which looks into the environment of the process.
+
+t.setTimeout(900_000)
+const minio = await startMinio(t)
+const { credentials: own, ...config } = await minio.bucket()
+for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name]
+process.env.AWS_EC2_METADATA_DISABLED = 'true'
+
+t.test('a profile', async (t) => {
+  const text = `[backups]\naws_access_key_id = ${own?.accessKeyId}\naws_secret_access_key = ${own?.secretAccessKey}\n`
+  const folder = t.testdir({ credentials: text, config: '' })
+  const env = { AWS_SHARED_CREDENTIALS_FILE: `${folder}/credentials`, AWS_CONFIG_FILE: `${folder}/config` }
+  Object.assign(process.env, env, { AWS_PROFILE: 'backups' })
+  t.teardown(() => {
+    for (const name of [...Object.keys(env), 'AWS_PROFILE']) delete process.env[name]
+  })
+  const store = await openStore(config)
+  await put(store, 'x', 'content')
+  t.equal((await list(store, '')).length, 1)
+  await store.close()
+})
+
+t.test('a container: what the service calls expired is asked for again, once', async (t) => {
+  let given = 0
+  const server = createServer(async (_, answer) => {
+    given += 1
+    const { accessKeyId, secretAccessKey, sessionToken } = await assumeRole(minio, ['s3:*'])
+    const Expiration = new Date(Date.now() + 3_600_000).toISOString()
+    const found = { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken, Expiration }
+    answer.setHeader('content-type', 'application/json').end(JSON.stringify(found))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  t.teardown(() => {
+    delete process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI
+    server.close()
+  })
+  const proxy = await startProxy(t, minio.port)
+  const store = await openStore({ ...config, endpoint: proxy.url })
+  await put(store, 'a', 'x')
+  t.equal(given, 1)
+  const body = '<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>'
+  const actions: [string, () => Promise<unknown>][] = [
+    ['PUT', () => put(store, 'b', 'x')],
+    ['GET', async () => store.readSmall?.('b')],
+    ['POST', () => store.write('large', Readable.from([Buffer.alloc(smallFile + 1)]), { size: smallFile + 1 })],
+    ['list-type', () => list(store, '')],
+  ]
+  for (const [of, action] of actions) {
+    const before = given
+    proxy.plan.refuse = { of, status: 400, body }
+    const renewed = action()
+    // Only the first request: the credentials that are asked for then are good.
+    while (given === before) await sleep(1)
+    delete proxy.plan.refuse
+    await renewed
+    t.equal(given, before + 1, of)
+  }
+  const before = given
+  proxy.plan.refuse = { of: 'PUT', status: 400, body }
+  await t.rejects(put(store, 'c', 'x'), { code: 'STORE_AUTH', message: /expired/ })
+  t.equal(given, before + 1, 'those that are refused again are not asked for a third time')
+  await store.close()
+})
+
+t.test('none at all', async (t) => {
+  const store = await openStore(config)
+  await t.rejects(list(store, ''), { code: 'STORE_AUTH', message: /no credentials were found/ })
+  await store.close()
+})
