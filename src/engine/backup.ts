@@ -46,7 +46,7 @@ export async function runBackup(run: Run, request: BackupRequest): Promise<'comp
     run.tracker.enter('sealing')
     manifest = await seal(run, request, census, captured, writeBack)
   } catch (error) {
-    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await abandon(run)
+    if (!isServiceError(error, 'INTERRUPTED') || !staysInterrupted(run)) await abandon(run, error)
     throw error
   }
   await commit(run, manifest)

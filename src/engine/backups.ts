@@ -30,18 +30,7 @@ export async function loadManifest(target: Store, id: string): Promise<Manifest>
 export async function findManifest(target: Store, id: string): Promise<FoundManifest> {
   const path = `${id}/${backupPaths.manifest}`
   try {
-    const { size } = await target.stat(path)
-    if (size > largestManifest) {
-      throw new ServiceError(
-        'MANIFEST_INVALID',
-        `cannot read ${path} at ${target.url}: ${size} bytes are more than a manifest has`,
-      )
-    }
-    const content = await persist(target, async () => {
-      const parts: Buffer[] = []
-      for await (const part of await target.read(path)) parts.push(part as Buffer)
-      return Buffer.concat(parts)
-    })
+    const content = await persist(target, () => readManifestFile(target, path))
     if (readTombstone(content) !== null) throw new ServiceError('NOT_FOUND', 'Backup not found')
     const manifest = readManifest(content)
     if (manifest.backup_id === id) return { manifest, sha256: hash('sha256', content, 'hex') }
@@ -54,6 +43,23 @@ export async function findManifest(target: Store, id: string): Promise<FoundMani
       throw new ServiceError('NOT_FOUND', 'Backup not found', { cause: error })
     throw error
   }
+}
+
+async function readManifestFile(target: Store, path: string): Promise<Buffer> {
+  const { size, etag } = await target.stat(path)
+  if (size > largestManifest) {
+    throw new ServiceError(
+      'MANIFEST_INVALID',
+      `cannot read ${path} at ${target.url}: ${size} bytes are more than a manifest has`,
+    )
+  }
+  const parts: Buffer[] = []
+  for await (const part of await target.read(path)) parts.push(part as Buffer)
+  const content = Buffer.concat(parts)
+  if (etag === undefined || content.length === size) return content
+  // Cut on its way, or replaced just now: not yet a damaged manifest.
+  const message = `cannot read ${path} at ${target.url}: the answer has ${content.length} of ${size} bytes`
+  throw new ServiceError('STORE_UNREACHABLE', message, { verb: 'read', path })
 }
 
 /** Manifests of all backups, in no order. One level is listed, data is never walked; a damaged manifest is skipped with a warning. */

@@ -1,6 +1,7 @@
 import { isServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import { type Manifest, serializeManifest } from '../format/manifest.js'
+import { isWaitedOut } from '../stores/retry.js'
 import { regardless } from '../stores/stopping.js'
 import { loadManifest } from './backups.js'
 import { entomb } from './bury.js'
@@ -27,7 +28,7 @@ async function writeManifest(run: Run, manifest: Manifest): Promise<void> {
     // An object store may have done what it gave no answer to, or do it yet.
     const shown = target.rename ? undefined : await entomb(target, backupId).catch(() => undefined)
     if (shown?.equals(Buffer.from(text))) return
-    await abandon(run, shown === null)
+    await abandon(run, error, shown === null)
     throw error
   }
 }
@@ -64,18 +65,23 @@ export async function endCommitted(run: Run, manifest: Manifest): Promise<'compl
   return skipped_files > 0 ? 'gaps' : 'completed'
 }
 
-/** Removes what there is of a backup that failed. Why it failed is what has to be told; that something of it is left comes second. */
-export function abandon(run: Run, tombstone = false): Promise<void> {
-  return regardless(() => removeWhatThereIs(run, tombstone))
+/**
+ * Removes what there is of a backup that failed. Why it failed is what has to be told; that something of it is left comes second. A target that did not answer
+ * for so long is not waited for once more: the sweep comes back to it.
+ */
+export function abandon(run: Run, failure: unknown, tombstone = false): Promise<void> {
+  return regardless(() => removeWhatThereIs(run, failure, tombstone))
 }
 
-async function removeWhatThereIs(run: Run, tombstone: boolean): Promise<void> {
+async function removeWhatThereIs(run: Run, failure: unknown, tombstone: boolean): Promise<void> {
   const { target, targetStore, backupId, pool } = run
   try {
+    if (isServiceError(failure) && isWaitedOut(failure) && failure.detail.store === target.url) throw failure
     if (tombstone) await removeFiles(target, targetStore, pool, backupId, true)
     else await removeBackup(target, backupId)
   } catch (error) {
     run.log.error({ err: error }, 'files of a failed backup could not be removed')
     run.tracker.warn(`files of the failed backup are left in ${target.url}/${backupId}`)
+    run.tracker.leftBehind = true
   }
 }

@@ -65,6 +65,10 @@ export interface CoordinatorOptions {
   readonly announcer?: Announcer
 }
 
+/** How soon, and how often at least, what could not be removed is tried again, in ms. */
+const sweepPause = 5_000
+const longestSweepPause = 600_000
+
 /** What a client learns at once of an operation that goes on under the coordinator. */
 export interface Started {
   readonly backupId: string
@@ -94,6 +98,9 @@ export class Coordinator {
   readonly #ends = new Set<(status: OperationStatus) => void>()
   /** The backup that is on its way out: too late to pin it. */
   #removing: string | null = null
+  /** Is there something to sweep as soon as that can be done, and does somebody wait for that? */
+  #left = false
+  #sweeping = false
   #current: Execution | null = null
   #last: Execution | null = null
 
@@ -406,8 +413,9 @@ export class Coordinator {
       await this.#takeUp(status.operationId, clean)
       if (this.#slots.closed) return
     }
-    // Somebody was faster: the next start sweeps too.
-    if (!this.#slots.taken) await this.sweep(false)
+    this.#left = true
+    await this.#sweepOnce()
+    if (this.#left) void this.#sweepUntilClean()
     for (const { operation, operationId, backupId, target } of this.#abandoned) {
       if (operation === 'delete' && (await this.#isGone(backupId, target))) this.#journal.finishDelete(operationId)
     }
@@ -475,6 +483,38 @@ export class Coordinator {
     }
   }
 
+  /** Sweeps, unless something runs; nobody is kept waiting by a target that gives no answer. Never rejects. */
+  async #sweepOnce(): Promise<void> {
+    const silent = await this.#targets.silent()
+    if (this.#slots.taken) return
+    const slot = this.#slots.enter('sweep')
+    try {
+      this.#left = false
+      const onLeft = (): void => {
+        this.#left = true
+      }
+      await sweep(this.#around, this.#targets.all, false, { onLeft, silent })
+    } catch (error) {
+      this.#left = true
+      this.#options.log.warn({ err: error }, 'what was left could not be swept yet')
+    } finally {
+      this.#slots.leave(slot)
+    }
+  }
+
+  /** What could not be removed goes once the place where it is answers again: nobody has to think of it. */
+  async #sweepUntilClean(): Promise<void> {
+    this.#left = true
+    if (this.#sweeping) return
+    this.#sweeping = true
+    for (let pause = sweepPause; this.#left; pause = Math.min(pause * 2, longestSweepPause)) {
+      await sleep(pause, undefined, { ref: false })
+      if (this.#slots.closed) return
+      await this.#sweepOnce()
+    }
+    this.#sweeping = false
+  }
+
   /** Puts back what a restore in mode `replace` moved aside. @throws BUSY, NOT_FOUND, REQUEST_INVALID */
   async undo(id: string): Promise<Undone> {
     this.operation(id)
@@ -511,6 +551,7 @@ export class Coordinator {
       void execution.ended.then(() => {
         this.#current = null
         this.#slots.leave(slot)
+        if (execution.tracker.leftBehind) void this.#sweepUntilClean()
       })
       return { backupId: planned.backupId, operationId: planned.id, target: planned.target.name }
     } catch (error) {

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type Failure, ServiceError, toFailure } from '../errors.js'
 import { LocalStore } from '../stores/local.js'
+import { isWaitedOut } from '../stores/retry.js'
 import { stoppable } from '../stores/stopping.js'
 import type { Store } from '../stores/store.js'
 import { bootId } from './boot-id.js'
@@ -29,7 +30,7 @@ import { type EngineSettings, type Run, storeNames, targetStoreName } from './ru
 import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
-import { abortUploads } from './uploads.js'
+import { abortUploads, readUploads } from './uploads.js'
 import type { Verdicts } from './verdicts.js'
 
 /** How often the journal is told how far an operation is, in ms. */
@@ -186,7 +187,9 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     failure = toFailure(stateFailure(error, settings.statePath))
     outcome = outcomeOf(failure)
     log.error({ err: error }, 'operation failed')
-    clean = await removeUploads(run)
+    // A store that did not answer for so long is not waited for once more.
+    clean = isWaitedOut(failure) ? readUploads(run.uploads).length === 0 : await removeUploads(run)
+    if (!clean) tracker.leftBehind = true
   } finally {
     clearTimeout(timeout)
     clearInterval(saving)

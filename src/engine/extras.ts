@@ -25,14 +25,17 @@ export async function findExtras(run: Run, databases: ReadonlySet<string>): Prom
 /**
  * What becomes of the extras, after the switch. They matter: raw files that Arc has compacted since come back beside the compacted output, and every
  * count is doubled. `replace` moves them aside, on record; `merge` leaves them and says where both lie.
+ *
+ * @param whole false where nothing may go, because something of the backup is missing
  */
-export async function settleExtras(run: Run, mode: RestoreRequest['mode']): Promise<void> {
+export async function settleExtras(run: Run, mode: RestoreRequest['mode'], whole = true): Promise<void> {
   const incomplete = new Set(failedPaths(run).map(databaseOf))
   const partitions = new Set<string>()
   for (const paths of run.inventory.extras()) {
-    const aside = mode === 'replace' ? paths.filter((path) => !incomplete.has(databaseOf(path))) : []
+    const goes = (path: string): boolean => mode === 'replace' && whole && !incomplete.has(databaseOf(path))
+    const aside = paths.filter(goes)
     await moveAside(run, aside)
-    const kept = mode === 'replace' ? paths.filter((path) => incomplete.has(databaseOf(path))) : paths
+    const kept = paths.filter((path) => !goes(path))
     for (const path of kept) {
       const partition = dayPartitionOf(path)
       if (partition && partitions.size < sampleSize && run.inventory.hasBelow(`${partition}/`))
@@ -40,7 +43,7 @@ export async function settleExtras(run: Run, mode: RestoreRequest['mode']): Prom
     }
     update(run, { keptFiles: kept.length, replacedFiles: 0 }, [...partitions])
   }
-  explain(run, mode, incomplete)
+  explain(run, mode, whole ? incomplete : ['any database'])
 }
 
 /** Bounded: beyond that many failures the restore has failed as a whole, and what it left is for the operator to judge. */
@@ -90,16 +93,17 @@ function update(
   }
 }
 
-function explain(run: Run, mode: RestoreRequest['mode'], incomplete: ReadonlySet<string>): void {
+function explain(run: Run, mode: RestoreRequest['mode'], incomplete: Iterable<string>): void {
   const kept = run.tracker.restore?.keptPartitions.length ?? 0
   if (mode === 'merge' && kept > 0) {
     run.tracker.warn(
       'some day partitions now hold restored files beside others (kept_partitions): rows that Arc has compacted since the backup are there twice; `mode: "replace"` moves the others aside',
     )
   }
-  if (mode === 'replace' && incomplete.size > 0) {
+  const spared = [...incomplete]
+  if (mode === 'replace' && spared.length > 0) {
     run.tracker.warn(
-      `nothing was moved aside in ${[...incomplete].join(', ')}, because files of the backup are missing there`,
+      `nothing was ${run.storage.rename ? 'moved aside' : 'removed'} in ${spared.join(', ')}, because files of the backup are missing there`,
     )
   }
 }

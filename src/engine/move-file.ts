@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
 import { giveBack } from '../stores/blocks.js'
 import { retry } from '../stores/retry.js'
-import { type Copied, type CopyOptions, type Store, smallFile, type Upload } from '../stores/store.js'
+import { type Copied, type CopyOptions, type Seen, type Store, smallFile, type Upload } from '../stores/store.js'
 import type { Limits } from './limits.js'
 import type { BatchProgress, Progress } from './progress.js'
 
@@ -68,7 +68,8 @@ export function moveNow(
 
 /**
  * Moves one file, as often as it takes: from its start again when the network failed or when a live source changed under the reader. The counters step
- * back by what was counted for a try that failed.
+ * back by what was counted for a try that failed. What came over a network and is not what is on record is read once more: the answer may have been
+ * damaged or cut, and not the file.
  */
 export async function moveFile(
   ways: Ways,
@@ -100,18 +101,24 @@ export async function moveFile(
       throw error
     }
   }
+  let doubted = false
   for (let read = 1; ; read += 1) {
     try {
       return await (patience
         ? retry(once, { timeoutMs: patience.retryTimeoutMs, progressed: () => bytes, check })
         : once())
     } catch (error) {
+      if (isServiceError(error, 'INTEGRITY') && ways.from.patience && !doubted) {
+        doubted = true
+        continue
+      }
       if (!live || !isServiceError(error, 'SOURCE_CHANGED') || read > rereads) throw error
       await sleep(rereadPause)
       progress.check()
-      way = { ...ways, size: (await ways.from.stat(ways.path)).size }
+      const now = await ways.from.stat(ways.path)
+      way = { ...ways, size: now.size }
       const { seen: _, ...unseen } = counting
-      how = unseen
+      how = now.etag === undefined ? unseen : { ...unseen, seen: now }
     }
   }
 }
@@ -133,11 +140,13 @@ async function moveOnce(ways: Ways, options: MoveOptions): Promise<Copied> {
 async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
   const { from, to, path, target, size } = ways
   if (!from.readSmall || !to.writeSmall) return moveStream(ways, options)
+  const version = versionIn(options)
   await options.pace?.(size)
-  const { bytes, mtimeNs, etag } = await from.readSmall(path)
+  const { bytes, mtimeNs, etag } = await from.readSmall(path, version && { version: version.etag })
   if (bytes.length > size) await options.pace?.(bytes.length - size)
   if (options.size !== undefined && bytes.length !== options.size)
     throw differs('INTEGRITY', from, path, `${bytes.length} bytes`, `${options.size}`)
+  if (version && bytes.length !== version.size) throw cutShort(from, path, bytes.length, version.size)
   const sha256 = hash('sha256', bytes, 'hex')
   if (options.sha256 !== undefined && sha256 !== options.sha256)
     throw differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256)
@@ -154,7 +163,7 @@ async function moveSmall(ways: Ways, options: MoveOptions): Promise<Copied> {
  * refused write behind an AbortError. No store notices a short source by itself, so the meter does: when its flush fails, no store shows the file.
  */
 async function moveStream({ from, to, path, target }: Ways, options: MoveOptions): Promise<Copied> {
-  const before = await from.stat(path)
+  const before = versionIn(options) ?? (await from.stat(path))
   const size = options.size ?? before.size
   const digest = createHash('sha256')
   let total = 0
@@ -175,7 +184,9 @@ async function moveStream({ from, to, path, target }: Ways, options: MoveOptions
     flush(done) {
       sha256 = digest.digest('hex')
       const code = options.size === undefined ? 'SOURCE_CHANGED' : 'INTEGRITY'
-      if (total !== size) done(differs(code, from, path, `${total} bytes`, `${size}`))
+      if (total !== size && code === 'SOURCE_CHANGED' && before.etag !== undefined) {
+        done(cutShort(from, path, total, size))
+      } else if (total !== size) done(differs(code, from, path, `${total} bytes`, `${size}`))
       else if (options.sha256 !== undefined && options.sha256 !== sha256) {
         done(differs('INTEGRITY', from, path, `SHA-256 ${sha256}`, options.sha256))
       } else if (before.etag !== undefined) done()
@@ -190,6 +201,11 @@ async function moveStream({ from, to, path, target }: Ways, options: MoveOptions
   return { size, sha256, sourceMtimeNs: before.mtimeNs, ...tags(before.etag, etag) }
 }
 
+/** The version of a live source that its listing saw: this one is read, and no other. */
+function versionIn({ seen }: MoveOptions): (Seen & { readonly etag: string }) | undefined {
+  return seen?.etag === undefined ? undefined : { ...seen, etag: seen.etag }
+}
+
 function tags(source: string | undefined, copy: string | undefined): Pick<Copied, 'sourceEtag' | 'etag'> {
   return { ...(source !== undefined && { sourceEtag: source }), ...(copy !== undefined && { etag: copy }) }
 }
@@ -200,6 +216,12 @@ async function checkUnchanged(from: Store, path: string, before: { size: number;
   if (after.size === before.size && after.mtimeNs === before.mtimeNs) return
   const message = `cannot copy ${from.url}/${path}: it changed while it was read`
   throw new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
+}
+
+/** A version has one size: an answer that has another one, whole as it may look, is not all of it. */
+function cutShort(from: Store, path: string, found: number, expected: number): ServiceError {
+  const message = `cannot read ${from.url}/${path}: the answer has ${found} of ${expected} bytes`
+  return new ServiceError('STORE_UNREACHABLE', message, { verb: 'read', path, store: from.url, expected, found })
 }
 
 function differs(

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
 import { retry } from '../stores/retry.js'
 import type { Store } from '../stores/store.js'
 import { Held, type Holder } from './file-lock.js'
 
 export const lockObject = '.arc-backup.lock.json'
-/** How long a request for a lock is tried, in ms. */
+/** How long a request for a lock is tried, and how long giving one back may take, in ms. */
 const patience = 5000
+const lastPatience = 2000
 /** A lock that could not be renewed for this share of its time is given up before others may take it. */
 const worried = 0.75
 const lateConflicts = 8
@@ -81,9 +83,10 @@ export async function lockByObject(store: Store, options: ObjectLockOptions): Pr
   let etag = await insist(take)
   held.add(nonce)
   let renewed = performance.now()
-  let lost = false
+  let [lost, released] = [false, false]
   const lose = (): void => {
-    if (lost) return
+    // What is on its way still when it is given up loses nobody's lock.
+    if (lost || released) return
     lost = true
     clearInterval(timer)
     onLost()
@@ -112,7 +115,10 @@ export async function lockByObject(store: Store, options: ObjectLockOptions): Pr
     },
     release: async () => {
       clearInterval(timer)
-      await renew(true)
+      released = true
+      const late = new AbortController()
+      await Promise.race([renew(true), sleep(lastPatience, undefined, { signal: late.signal }).catch(() => {})])
+      late.abort()
       held.delete(nonce)
     },
   }

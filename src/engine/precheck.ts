@@ -83,7 +83,9 @@ export class Inspection {
       batch,
       progress: progress.buffer,
     })
-    const refused = fatal ?? failures.find(({ failure }) => failure.code !== 'STORE_NOT_FOUND')?.failure
+    // What is missing, or can't be held here, is a gap of this one file.
+    const gaps = ['STORE_NOT_FOUND', 'PATH_INVALID']
+    const refused = fatal ?? failures.find(({ failure }) => !gaps.includes(failure.code))?.failure
     if (refused) throw fromFailure(refused)
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto'
-import { ServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { retry } from '../stores/retry.js'
 import { type Store, smallFile } from '../stores/store.js'
 import type { Limits } from './limits.js'
@@ -32,7 +32,7 @@ export interface ProofOptions {
   readonly limits?: Limits | undefined
 }
 
-/** Reads one file where it is, and compares it with what is on record. @throws INTEGRITY */
+/** Reads one file where it is, and compares it with what is on record; over a network once more, as the answer may be what is damaged. @throws INTEGRITY */
 export async function proveFile(from: Store, path: string, expected: Expected, options: ProofOptions): Promise<void> {
   const { progress, counted, parquet, limits } = options
   const check = (): void => progress.check()
@@ -60,7 +60,13 @@ export async function proveFile(from: Store, path: string, expected: Expected, o
       throw error
     }
   }
-  await (from.patience ? retry(once, { timeoutMs: from.patience.retryTimeoutMs, check }) : once())
+  const { patience } = from
+  if (!patience) return once()
+  const persist = (): Promise<void> => retry(once, { timeoutMs: patience.retryTimeoutMs, check })
+  await persist().catch((error: unknown) => {
+    if (!isServiceError(error, 'INTEGRITY')) throw error
+    return persist()
+  })
 }
 
 interface ReadWays {

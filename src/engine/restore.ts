@@ -188,13 +188,16 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
     }
     run.tracker.switching = true
     run.tracker.enter('switching')
-    await settleExtras(run, request.mode)
+    if (run.storage.rename) await settleExtras(run, request.mode)
     await run.storage.sync?.()
   }
   run.tracker.switching = true
   await installDatabases(run, parts, owner)
   await installConfiguration(run, parts)
-  if (countMissing(run, missing) > 0) throw incomplete(run)
+  const missingFiles = countMissing(run, missing)
+  // Where nothing can be moved aside it is gone for good: so last, and only beside a whole backup.
+  if (request.restoreData && !run.storage.rename) await settleExtras(run, request.mode, missingFiles === 0)
+  if (missingFiles > 0) throw incomplete(run)
   return 'completed'
 }
 

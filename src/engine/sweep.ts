@@ -1,5 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
-import { isServiceError } from '../errors.js'
+import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import { type Marker, readMarker } from '../format/marker.js'
@@ -29,13 +29,30 @@ export interface Swept {
   readonly why: string
 }
 
+export interface SweepOptions {
+  /** Told of what could not be looked at or removed now. */
+  readonly onLeft?: () => void
+  /** Targets that give no answer: nobody waits for them. */
+  readonly silent?: readonly Target[]
+}
+
 /**
  * Removes what interrupted operations left: only what is provably ours, and nobody's work in progress. A folder at a target without manifest and without
  * our marker may be Arc's own running backup, or another instance's: it stays.
  */
-export async function sweep(around: Surroundings, targets: readonly Target[], dryRun: boolean): Promise<Swept[]> {
+export async function sweep(
+  around: Surroundings,
+  targets: readonly Target[],
+  dryRun: boolean,
+  { onLeft = () => {}, silent = [] }: SweepOptions = {},
+): Promise<Swept[]> {
   const swept: Swept[] = []
   for (const target of targets) {
+    if (silent.includes(target)) {
+      around.log.warn({ target: target.name }, 'target without answer left out of the sweep')
+      onLeft()
+      continue
+    }
     const locks = new PlaceLocks(around, () => {})
     try {
       // Looking needs no lock: at most starts there is nothing to sweep, and nobody is to be kept waiting for that.
@@ -48,11 +65,15 @@ export async function sweep(around: Surroundings, targets: readonly Target[], dr
     } catch (error) {
       // The next sweep finds it again.
       around.log.warn({ target: target.name, err: error }, 'target left out of the sweep')
+      onLeft()
     } finally {
       await locks.release()
     }
   }
-  swept.push(...(await sweepMovedAside(around, dryRun)), ...(await sweepState(around, targets, dryRun)))
+  swept.push(
+    ...(await sweepMovedAside(around, dryRun)),
+    ...(await sweepState(around, targets, dryRun, { onLeft, silent })),
+  )
   for (const { place, path, why } of swept) around.log.info({ place, path, why }, dryRun ? 'would be swept' : 'swept')
   return swept
 }
@@ -162,13 +183,19 @@ async function sweepMovedAside({ journal, storage, settings }: Surroundings, dry
 }
 
 /** What operations that have ended left in the state; uploads in parts and staged files that are on record there are removed before their record is. */
-async function sweepState(around: Surroundings, targets: readonly Target[], dryRun: boolean): Promise<Swept[]> {
+async function sweepState(
+  around: Surroundings,
+  targets: readonly Target[],
+  dryRun: boolean,
+  { onLeft, silent }: Required<SweepOptions>,
+): Promise<Swept[]> {
   const { journal, settings, log } = around
   const folder = `${settings.statePath}/operations`
   const names = await readdir(folder).catch(() => [])
   const swept: Swept[] = []
   const storeOf = (name: string): Store => {
     const target = targets.find((candidate) => targetStoreName(candidate.name) === name)
+    if (target && silent.includes(target)) throw new ServiceError('UNAVAILABLE', `${name} gives no answer`)
     return target?.store ?? around.storage
   }
   for (const name of names) {
@@ -184,6 +211,7 @@ async function sweepState(around: Surroundings, targets: readonly Target[], dryR
       await rm(`${folder}/${name}`, { recursive: true, force: true })
     } catch (error) {
       log.warn({ operation_id: name, err: error }, 'what it left could not be removed yet')
+      onLeft()
     }
   }
   return swept

@@ -75,6 +75,17 @@ export class Targets {
     return (await Promise.all(asked)).flat()
   }
 
+  /** Those that give no answer now. */
+  async silent(): Promise<readonly Target[]> {
+    const look = ({ store }: Target): Promise<unknown> => store.list('', { depth: 1 })[Symbol.asyncIterator]().next()
+    const answers = await Promise.all(this.#targets.map((target) => settle(inTime(target, look(target)))))
+    return this.#targets.filter((_, index) => {
+      const answer = answers[index]
+      // One that was never written to has no folder.
+      return answer?.status === 'rejected' && !isServiceError(answer.reason, 'STORE_NOT_FOUND')
+    })
+  }
+
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */
   async list(log: Logger, verdicts: Pick<Verdicts, 'of'>): Promise<BackupList> {
     const answers = await Promise.all(

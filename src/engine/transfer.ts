@@ -11,7 +11,7 @@ import { BatchProgress, Progress } from './progress.js'
 import { proveFile } from './prove-file.js'
 import { type Moved, type Report, reportOn } from './report.js'
 import { isUnchanged, type Reuse, readKnown, reuseFile } from './reuse.js'
-import { hiddenName } from './stage-name.js'
+import { checkOwnName, hiddenName } from './stage-name.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
 export type TransferTask = CopyTask | ConfirmTask | ProveTask | InspectTask | RenameTask | RemoveTask
@@ -139,16 +139,9 @@ export async function transfer(
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
 export function isSourceFailure(failure: Failure): boolean {
-  const codes = [
-    'STORE_NOT_FOUND',
-    'STORE_DENIED',
-    'STORE_IO',
-    'PATH_INVALID',
-    'PATH_UNSAFE',
-    'INTEGRITY',
-    'SOURCE_CHANGED',
-  ]
-  return codes.includes(failure.code) && failure.detail?.verb !== 'write'
+  const codes = ['STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO', 'PATH_UNSAFE', 'INTEGRITY', 'SOURCE_CHANGED']
+  // A name that the other side can't hold is about this file, whoever finds out.
+  return failure.code === 'PATH_INVALID' || (codes.includes(failure.code) && failure.detail?.verb !== 'write')
 }
 
 async function copyBatch(task: CopyTask, from: Store, to: Store, limits?: Limits): Promise<TransferOutcome> {
@@ -190,6 +183,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store, limits?: Limits
   const waits = task.compare !== undefined || known !== undefined || task.show === true
   const outcome = await eachInFlight(task, { from, to }, limits, (file) => {
     progress.check()
+    if (task.hideFor !== undefined) checkOwnName(file.path)
     const name = task.hideFor === undefined ? file.path : hiddenName(file.path, task.hideFor, 'part')
     const ways = { from, to, path: task.fromPrefix + file.path, target: task.toPrefix + name, size: file.size }
     const moved = waits ? undefined : moveNow(ways, optionsFor(file), moving)
