@@ -1,20 +1,28 @@
-import { writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { ContainerSASPermissions } from '@azure/storage-blob'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
 import { assumePolicy, type Statement } from '../servers/minio-role.js'
-import { bucketPlace, containerPlace } from '../support/place.js'
+import { bucketPlace, containerPlace, type Place } from '../support/place.js'
 import { startTestService, type TestService } from '../support/service.js'
 
 // The least rights that a source and a target need, as docs/stores.md names them.
 
 const minio = await startMinio(t)
 const azurite = await Azurite.start(t)
+/** Several services of one test run at once. */
+function freshFolder(t: Test): string {
+  const folder = `${t.testdirName}/${randomUUID()}`
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
 const large = Buffer.alloc(20 << 20, 'large')
 
-/** Backs up, lists, verifies and deletes. */
-async function useTarget({ run, call }: TestService): Promise<void> {
+/** Backs up, lists and verifies. */
+async function useTarget({ run, call }: TestService): Promise<string> {
   const backup = await run('', { include_metadata: false })
   t.match(backup, { outcome: 'completed', processed_files: 2 })
   t.match((await call('GET', '')).json, { count: 1 })
@@ -24,10 +32,22 @@ async function useTarget({ run, call }: TestService): Promise<void> {
     const status = (await call('GET', `/operations/${json.operation_id}`)).json
     if (status.status === 'running') continue
     t.match(status, { outcome: 'completed' })
-    break
+    return id
   }
+}
+
+async function deleteThere({ call }: TestService, id: string): Promise<void> {
   t.equal((await call('DELETE', `/${id}`)).status, 200)
   t.match((await call('GET', '')).json, { count: 0 })
+}
+
+/** Restores what is gone from the storage, from a target that may only be read. */
+async function restoreFrom({ run }: TestService, place: Place, id: string): Promise<void> {
+  const before = await place.tree()
+  for (const path of Object.keys(before)) await place.remove(path)
+  t.match(await run('/restore', { backup_id: id, confirm: true }), { outcome: 'completed', processed_files: 2 })
+  const { '.arc-backup.lock.json': _, ...after } = await place.tree()
+  t.same(after, before)
 }
 
 const allow = (bucket: string, list: string[], objects: string[]): Statement[] => [
@@ -36,6 +56,7 @@ const allow = (bucket: string, list: string[], objects: string[]): Statement[] =
 ]
 
 t.test('S3', async (t) => {
+  t.testdir({})
   const [source, target] = [(await minio.bucket()).bucket, (await minio.bucket()).bucket]
   const place = bucketPlace(minio, source)
   await place.put('db/m/small.parquet', Buffer.from('small'))
@@ -49,14 +70,17 @@ t.test('S3', async (t) => {
   const reading = allow(source, ['s3:ListBucket'], ['s3:GetObject'])
   const writing = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload']
   const start = async (statements: Statement[]): Promise<TestService> => {
-    const folder = t.testdir({})
+    const folder = freshFolder(t)
     writeFileSync(`${folder}/arc.toml`, config.join('\n'))
     const { accessKeyId, secretAccessKey, sessionToken = '' } = await assumePolicy(minio, statements)
     const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
     return startTestService(t, { folder, env: { ...keys, AWS_SESSION_TOKEN: sessionToken } })
   }
   const service = await start([...reading, ...allow(target, ['s3:ListBucket'], writing)])
-  await useTarget(service)
+  const id = await useTarget(service)
+  const other = allow(target, ['s3:ListBucket'], ['s3:GetObject'])
+  await restoreFrom(await start([...allow(source, ['s3:ListBucket'], writing), ...other]), place, id)
+  await deleteThere(service, id)
   await service.service.close()
 
   const less = await start([...reading, ...allow(target, ['s3:ListBucket'], ['s3:GetObject'])])
@@ -64,6 +88,7 @@ t.test('S3', async (t) => {
 })
 
 t.test('Azure', async (t) => {
+  t.testdir({})
   const [source, target] = [await azurite.container(), await azurite.container()]
   const place = containerPlace(source)
   await place.put('db/m/small.parquet', Buffer.from('small'))
@@ -77,11 +102,11 @@ t.test('Azure', async (t) => {
     return new URL(url).search.slice(1)
   }
   const way = [`azure_endpoint = "${azurite.endpoint}"`, `azure_account_name = "${azurite.account}"`]
-  const start = async (permissions: string): Promise<TestService> => {
-    const folder = t.testdir({})
+  const start = async (permissions: string, ofSource = 'rl'): Promise<TestService> => {
+    const folder = freshFolder(t)
     const config = [
       ...['[auth]', 'enabled = false', '[storage]', 'backend = "azure"', ...way],
-      ...[`azure_container = "${source.containerName}"`, `azure_sas_token = "${await sas(source, 'rl')}"`],
+      ...[`azure_container = "${source.containerName}"`, `azure_sas_token = "${await sas(source, ofSource)}"`],
       ...[
         '[backup]',
         'local_path = ""',
@@ -96,7 +121,9 @@ t.test('Azure', async (t) => {
     return startTestService(t, { folder })
   }
   const service = await start('rwdl')
-  await useTarget(service)
+  const id = await useTarget(service)
+  await restoreFrom(await start('rl', 'rwdl'), place, id)
+  await deleteThere(service, id)
   await service.service.close()
   const less = await start('rl')
   t.match(await less.run(''), {
