@@ -73,7 +73,7 @@ t.test('what the system refuses has a code and says why', async (t) => {
   t.same(readdirSync(small), [])
   const root = t.testdir({ file: 'x' })
   const store = new LocalStore(root)
-  await t.rejects(put(store, 'file/below', 'x'), { code: 'STORE_NOT_FOUND' }, 'a file stands where a folder should')
+  await t.rejects(put(store, 'file/below', 'x'), { code: 'PATH_INVALID' }, 'a file stands where a folder should')
   await t.rejects(put(store, 'n'.repeat(300), 'x'), { code: 'PATH_INVALID' })
   writeFileSync(`${root}/secret`, 'x', { mode: 0o600 })
   await asNobody(async () => {
