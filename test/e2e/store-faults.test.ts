@@ -133,7 +133,11 @@ for (const kind of faultyKinds(minio, azurite)) {
       }
       t.same(await storage.tree(), before)
       const folders = Object.keys(await ground.place.tree()).map((name) => name.split('/')[0])
-      t.same([...new Set(folders)].filter((name) => name?.startsWith('backup-')), [whole], what)
+      t.same(
+        [...new Set(folders)].filter((name) => name?.startsWith('backup-')),
+        [whole],
+        what,
+      )
       t.same(minio.uploads(), [], 'no upload in parts')
     }
   })
