@@ -37,14 +37,22 @@ for (const kind of faultyKinds(minio, azurite)) {
   t.test(`${name}: requests refused, connections cut: backup and restore complete`, async (t) => {
     const ground = await prepare(t, kind, { plan: { unavailableEvery: 5, cutAfterReceived: 3 << 20, cuts: 3 } })
     const backup = await ground.run('', dataOnly)
-    t.match(backup, { outcome: 'completed', processed_files: 61, skipped_files: 0, processed_bytes: (40 << 20) + 410 })
+    t.match(
+      backup,
+      { outcome: 'completed', processed_files: 61, skipped_files: 0, processed_bytes: (40 << 20) + 410 },
+      String(backup.error),
+    )
     await ground.isWhole(backup)
     const before = await dataIn(ground)
     for (const path of Object.keys(before)) await ground.storage.remove(path)
     delete ground.proxy.plan.cutAfterReceived
     Object.assign(ground.proxy.plan, { cutAfterSent: 3 << 20, cuts: 3 })
     const restore = await ground.run('/restore', restoreOf(backup.backup_id))
-    t.match(restore, { outcome: 'completed', verified: true, processed_files: 61, processed_bytes: (40 << 20) + 410 })
+    t.match(
+      restore,
+      { outcome: 'completed', verified: true, processed_files: 61, processed_bytes: (40 << 20) + 410 },
+      String(restore.error),
+    )
     t.same(await dataIn(ground), before)
   })
 
