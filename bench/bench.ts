@@ -4,6 +4,7 @@ import { type Cleanup, runBench } from './cleanup.js'
 import { measureDistance } from './distance.js'
 import { measureLargeMemory } from './large-memory.js'
 import { measureLatency } from './latency.js'
+import { measureBandwidth, measureFlights, measureMemoryLimit } from './limits.js'
 import { measureBesidePeers } from './local.js'
 import { mountLoopDisk } from './loop-disk.js'
 import { describeMachine } from './machine.js'
@@ -22,11 +23,13 @@ const usage = `npm run bench -- [WHAT…] [--store local|minio|azurite] [--dir D
 With backups on this machine (--store local, the default):
   speed    backup, second backup and restore beside cp -r and other peers that are on PATH (the default)
   memory   peak memory of the service with 200,000 files beside 2,000
+  limits   a bandwidth limit over ten seconds, and after a change while a backup runs
   latency  GET /status at 20 a second during backup and restore, while arc.db is written
 
 With backups on a real server of an object store, which is started for it (--store minio, --store azurite):
   speed     backup and restore beside rclone copy with 8 and 32 transfers, where rclone is on PATH (the default)
   distance  2,000 small files where each request takes 20 ms more, with 1 to 64 files in flight in each thread
+  limits    peak memory with small and large memory limits, and files in flight as a store takes them (minio only)
   memory    peak memory with one file of 4 GiB beside one of 64 MiB; 8 GiB of room
 
   --dir    where to work; a folder of its own is made there and removed (default: the system's temporary folder; for
@@ -74,6 +77,7 @@ async function measureLocal(folder: string): Promise<void> {
     if (values.out !== undefined) writeReport(values.out, describeMachine(), sections)
   }
   if (what.includes('memory')) await measureMemory(`${folder}/memory`)
+  if (what.includes('limits')) await measureBandwidth(`${folder}/limits`)
   if (what.includes('latency')) await measureLatency(`${folder}/latency`)
 }
 
@@ -83,6 +87,10 @@ async function measureRemote(cleanup: Cleanup, kind: StoreKind, folder: string):
       await cleanup.within((own) => measureBesideRclone(own, { kind, set, folder, runs }))
   }
   if (what.includes('distance')) await cleanup.within((own) => measureDistance(own, kind, folder))
+  if (what.includes('limits') && kind === 'minio') {
+    await measureMemoryLimit(cleanup, folder)
+    await measureFlights(cleanup, folder)
+  }
   if (what.includes('memory')) await measureLargeMemory(cleanup, kind, folder)
 }
 
