@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { isServiceError, ServiceError } from '../errors.js'
-import { assertSafePath, classify } from '../format/data-path.js'
+import { assertSafePath, classify, databaseOf } from '../format/data-path.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
 import { parseSidecar } from '../format/sidecar.js'
@@ -101,10 +101,13 @@ async function readFolder(run: Run, manifest: Manifest, intake: Intake): Promise
     if (path.startsWith('metadata/') || path.startsWith('config/')) parts.push({ path })
     if (!path.startsWith(backupPaths.data)) continue
     const name = path.slice(backupPaths.data.length)
-    if (classify(name) === 'excluded') continue
+    found.add(name, file.size)
+    if (classify(name) === 'excluded') {
+      intake.leaveOut(name)
+      continue
+    }
     assertSafePath(name)
     files.push({ path: name, size: file.size, mtimeNs: file.mtimeNs })
-    found.add(name, file.size)
     if (files.length < batchSize) continue
     await intake.take(select(files, intake.rules))
     files = []
@@ -165,6 +168,11 @@ class Intake {
 
   wants(database: string): boolean {
     return this.rules.databases?.includes(database) ?? true
+  }
+
+  /** A file that Arc took into a backup of its own although it keeps such for itself. */
+  leaveOut(name: string): void {
+    if (this.rules.data && name.endsWith('.parquet') && this.wants(databaseOf(name))) this.leftOut += 1
   }
 
   async take(selection: Selection): Promise<void> {

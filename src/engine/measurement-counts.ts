@@ -21,8 +21,9 @@ export class MeasurementCounts {
 
   /** @param path in the storage */
   add(path: string, size: number): void {
-    // Schema anchors are Parquet files too, of no measurement.
-    if (classify(path) !== 'parquet') return
+    // As Arc counts: also what lies in its hidden folders, which no backup of ours holds. Schema anchors are Parquet files too, of no measurement.
+    const isHidden = path[path.lastIndexOf('/') + 1] === '.'
+    if (isHidden || !path.endsWith('.parquet') || classify(path) === 'auxiliary') return
     const key = `${databaseOf(path)}/${measurementOf(path)}`
     const tally = this.#found.get(key) ?? { files: 0, bytes: 0 }
     tally.files += 1

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -205,6 +206,20 @@ for (const [name, { damage, error }] of Object.entries(refused)) {
     t.same(snapshot(here), before)
   })
 }
+
+t.test('where files of a database are missing, replace moves nothing aside in it', async (t) => {
+  const here = await scene(t)
+  rmSync(`${here.backup}/data/${here.victim}`)
+  const newer = ['alpha_iot/cpu/2026/01/01/05/newer.parquet', 'metrics/cpu/2026/01/01/05/newer.parquet']
+  for (const path of newer) writeFileSync(`${here.storage}/${path}`, path)
+  const status = await here.run('/restore', { backup_id: here.id, confirm: true, mode: 'replace' })
+  t.match(status, { status: 'failed', missing_files: 1, kept_files: 1, replaced_files: 1 })
+  t.match((status.warnings as string[]).join(), /nothing was moved aside in alpha_iot, because files of the backup are/)
+  t.same(
+    newer.map((path) => existsSync(`${here.storage}/${path}`)),
+    [true, false],
+  )
+})
 
 t.test('a configuration that could not be loaded is refused before anything changes', async (t) => {
   const here = await scene(t)
