@@ -54,14 +54,3 @@ t.test('threads share what there is; what they keep of old buffers is a part of 
   t.same(limits.read(), { bandwidth: 2_000_000, memory: 512 * mib, priority: 'normal', workers: 2 })
   t.equal(new Limits({ ...options, memory: 16 * mib }).memory.limit, 12 * mib)
 })
-
-t.test('a thread of low priority rests now and then', async (t) => {
-  const limits = new Limits({ ...options, priority: 'low' })
-  let rested = 0
-  for (const end = performance.now() + 300; performance.now() < end; ) {
-    const began = performance.now()
-    limits.pace(mib, { check: () => {} })
-    if (performance.now() - began > 9) rested += 1
-  }
-  t.ok(rested >= 3)
-})
