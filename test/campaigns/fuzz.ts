@@ -24,7 +24,7 @@ const endWithParent =
   'data:text/javascript,process.on("disconnect",()=>process.exit());if(process.channel)process.channel.unref()'
 
 /** Where anything may be done: the last is the test runner's, which looks over the shoulder of every process. */
-const harmless = ['/dev/null', `${repository}.tap/processinfo`]
+const harmless = ['/dev/null', `${repository}.tap`]
 /** What may be read: the program itself, its system, and how the machine is. */
 const read = [
   ...[`${repository}dist`, `${repository}node_modules`, `${repository}package.json`, dirname(process.execPath)],

@@ -58,7 +58,9 @@ t.test('a bandwidth limit holds for backup, verify and restore, and changes whil
   const service = await prepare(t, { settings: ['bandwidth_limit = "10MB/s"'], sizes })
   const { call } = service
   const started = await call('POST', '', {})
-  await sleep(500)
+  // The threads take their time to start.
+  while (Number((await call('GET', '/status')).json.processed_bytes) === 0) await sleep(20)
+  await sleep(300)
   // What is counted comes by the MiB, from each of two threads.
   const slack = 2 * mb
   const slow = await bytesIn(service, 2000)
