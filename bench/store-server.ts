@@ -19,8 +19,6 @@ export interface RemotePlace {
   table(port?: number): string
   /** What `rclone` needs to know it as `bench:<root>`. */
   readonly rclone: { readonly root: string; readonly env: Readonly<Record<string, string>> }
-  /** The same for `restic`, where it can reach such a server. */
-  readonly restic?: { readonly repository: string; readonly env: Readonly<Record<string, string>> }
 }
 
 export function isStoreKind(name: string | undefined): name is StoreKind {
@@ -54,11 +52,7 @@ s3_secret_key = "${secretAccessKey}"
       RCLONE_CONFIG_BENCH_ACCESS_KEY_ID: accessKeyId,
       RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY: secretAccessKey,
     }
-    const restic = {
-      repository: `s3:${endpoint}/${bucket}`,
-      env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
-    }
-    return { table, rclone: { root: bucket, env }, restic }
+    return { table, rclone: { root: bucket, env } }
   }
   // What is deleted there is gone at once.
   const renew = async (): Promise<void> => {}
