@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { receive } from '../notify/scene.js'
 import { arcBackupId, copyFixture } from '../support/fixture.js'
 import { runProgram } from '../support/process.js'
-import { type Body, end, serve } from './served.js'
+import { type Body, end, makeFolder, serve } from './served.js'
 
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; tries < 1500; tries += 1) {
@@ -72,3 +73,42 @@ t.test(
     t.match(stdout, /a scheduled run ended/)
   },
 )
+
+t.test('a run whose service is killed goes on: its backup is resumed, not begun again', async (t) => {
+  const folder = makeFolder(t)
+  const env = {
+    ARC_BACKUP_WORKERS: '1',
+    ARC_BACKUP_SCHEDULE_CRON: '* * * * * *',
+    ARC_BACKUP_SCHEDULE_PRUNE_KEEP_LAST: '1',
+  }
+  const first = await serve(t, folder, env)
+  await until(async () => {
+    const { phase, processed_bytes: bytes } = await first.call('GET', '/status')
+    return phase === 'copying' && Number(bytes) > 0 ? true : undefined
+  })
+  await end(first, 'SIGKILL')
+  await sleep(3000)
+  const second = await serve(t, folder, env)
+  const runs = await until(async () => {
+    const { runs: found } = (await second.call('GET', '/schedule')) as { runs: Body[] }
+    return found.length > 1 && found.at(-1)?.ended_at !== undefined ? found : undefined
+  })
+  const run = runs.at(-1) as Body
+  t.match(run, { outcome: 'completed', verify_operation: String, prune_operation: String })
+  t.match(await second.call('GET', `/operations/${run.backup_operation}`), { resumes: 1, outcome: 'completed' })
+  t.match(runs.at(-2), { due_at: String, began_at: String }, 'and what was missed meanwhile is made up')
+  t.ok(Date.parse(String(runs.at(-2)?.began_at)) - Date.parse(String(runs.at(-2)?.due_at)) > 1000)
+  await end(second, 'SIGKILL')
+})
+
+t.test('what the systemd unit runs, one after the other', async (t) => {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  const unit = readFileSync(new URL('../../deploy/systemd/arc-backup-nightly.service', import.meta.url), 'utf8')
+  const commands = [...unit.matchAll(/^ExecStart=\S+\/arc-backup (.*)$/gm)].map(([, args = '']) => args.split(' '))
+  t.equal(commands.length, 2)
+  for (const args of commands) {
+    const { code, stdout } = await runProgram(t, args, { cwd: folder })
+    t.equal(code, 0, stdout)
+  }
+})

@@ -5,10 +5,13 @@ import type { Coordinator } from '../../src/engine/coordinator.js'
 import { lockFile } from '../../src/engine/file-lock.js'
 import type { Run } from '../../src/schedule/runs.js'
 import type { Scheduler } from '../../src/schedule/scheduler.js'
-import { openCoordinator, openScheduler } from '../../src/service.js'
 import { openLog } from '../notify/scene.js'
 import { SimulatedClock } from '../support/clock.js'
 import { mountTmpfs } from '../support/mount.js'
+
+// The build: a thread would compile its sources at each start, and there are two months of nights.
+const build = new URL('../../dist/src/service.js', import.meta.url).href
+const { openCoordinator, openScheduler } = (await import(build)) as typeof import('../../src/service.js')
 
 /** A service without its HTTP, over one measurement: the engine, the schedule and the records are what a service has. */
 async function scene(t: Test, start: string, schedule: string) {
@@ -18,14 +21,16 @@ async function scene(t: Test, start: string, schedule: string) {
   const cpu = `${folder}/data/arc/metrics/cpu`
   mkdirSync(cpu, { recursive: true })
   for (const name of ['a', 'b']) writeFileSync(`${cpu}/${name}.parquet`, `PAR1 ${name}`)
-  writeFileSync(
-    `${folder}/arc.toml`,
-    `[backup]\nlocal_path = "./backups"\nworkers = 1\n[backup.schedule]\n${schedule}\n`,
-  )
+  const write = (lines: string): void => {
+    const table = lines === '' ? '' : `[backup.schedule]\n${lines}\n`
+    writeFileSync(`${folder}/arc.toml`, `[backup]\nlocal_path = "./backups"\nworkers = 1\n${table}`)
+  }
+  write(schedule)
   const { lines, log } = openLog()
   let running: { coordinator: Coordinator; scheduler: Scheduler } | null = null
+  const load = () => loadConfig({ cwd: folder, env: {} })
   const open = async () => {
-    const config = loadConfig({ cwd: folder, env: {} })
+    const config = load()
     const coordinator = await openCoordinator(config, log)
     const scheduler = openScheduler(config, coordinator, log, clock)
     if (!scheduler) throw new Error('nothing is scheduled')
@@ -33,13 +38,25 @@ async function scene(t: Test, start: string, schedule: string) {
     running = { coordinator, scheduler }
     return running
   }
+  /** As after a restart with another configuration, but on the same engine. */
+  const reschedule = async (lines: string): Promise<Scheduler | null> => {
+    if (!running) throw new Error('nothing runs')
+    await running.scheduler.close()
+    write(lines)
+    const scheduler = openScheduler(load(), running.coordinator, log, clock)
+    if (scheduler) {
+      scheduler.start(Promise.resolve())
+      running = { ...running, scheduler }
+    }
+    return scheduler
+  }
   const close = async (): Promise<void> => {
     await running?.scheduler.close()
     await running?.coordinator.close()
     running = null
   }
   t.teardown(close)
-  return { folder, cpu, clock, lines, open, close, backups: `${folder}/backups` }
+  return { folder, cpu, clock, lines, open, close, reschedule, backups: `${folder}/backups` }
 }
 
 /** Oldest first, times as UTC to the minute. */
@@ -114,7 +131,7 @@ t.test(
     await clock.runTo('2026-03-12T12:00Z')
     await close()
     clock.set('2026-03-15T18:00Z')
-    await open()
+    const { coordinator, scheduler } = await open()
     await clock.runTo('2026-03-21T12:00Z')
     // Somebody else writes there for twenty minutes.
     const other = { host: 'elsewhere', pid: 1, operation: 'backup', since: '2026-03-22T01:25:00Z' }
@@ -128,8 +145,6 @@ t.test(
     rmSync(backups)
     renameSync(`${folder}/unmounted`, backups)
     await clock.runTo('2026-03-31T21:59Z')
-    await close()
-    const { coordinator, scheduler } = await open()
     const runs = scheduler.runs(1000)
     const special = {
       10: ['03-10T01:30 at 03-10T18:00 completed'],
@@ -181,10 +196,8 @@ t.test(
     await closed
     void stopped
     clock.set('2026-10-20T06:00Z')
-    await open()
-    await clock.runTo('2026-10-31T22:59Z')
-    await close()
     const { coordinator, scheduler } = await open()
+    await clock.runTo('2026-10-31T22:59Z')
     const runs = scheduler.runs(1000)
     t.same(
       told(runs),
@@ -197,32 +210,22 @@ t.test(
 )
 
 t.test('a schedule that changes is not made up, nor one that was away', async (t) => {
-  const { folder, clock, open, close } = await scene(t, '2026-06-01T12:00Z', 'cron = "0 22 * * *"\ntimezone = "UTC"')
+  const { clock, open, reschedule } = await scene(t, '2026-06-01T12:00Z', 'cron = "0 22 * * *"\ntimezone = "UTC"')
   await open()
   await clock.runTo('2026-06-03T12:00Z')
-  await close()
-  const rewrite = (schedule: string) =>
-    writeFileSync(`${folder}/arc.toml`, `[backup]\nlocal_path = "./backups"\nworkers = 1\n${schedule}`)
-  rewrite('[backup.schedule]\ncron = "0 3 * * *"\ntimezone = "UTC"\n')
-  await open()
+  await reschedule('cron = "0 3 * * *"\ntimezone = "UTC"')
   await clock.runTo('2026-06-04T12:00Z')
-  await close()
-  rewrite('')
-  const config = loadConfig({ cwd: folder, env: {} })
-  const coordinator = await openCoordinator(config, openLog().log)
-  t.equal(openScheduler(config, coordinator, openLog().log, clock), null)
-  await coordinator.close()
+  t.equal(await reschedule(''), null)
   clock.set('2026-06-10T12:00Z')
-  rewrite('[backup.schedule]\ncron = "0 3 * * *"\ntimezone = "UTC"\n')
-  const { scheduler } = await open()
+  const scheduler = await reschedule('cron = "0 3 * * *"\ntimezone = "UTC"')
   await clock.runTo('2026-06-11T12:00Z')
-  t.same(told(scheduler.runs(10)), [
+  t.same(told(scheduler?.runs(10) ?? []), [
     '06-01T22:00 completed',
     '06-02T22:00 completed',
     '06-04T03:00 completed',
     '06-11T03:00 completed',
   ])
-  t.match(scheduler.view(), {
+  t.match(scheduler?.view(), {
     nextRun: Date.parse('2026-06-12T03:00Z'),
     current: null,
     last: { due: Date.parse('2026-06-11T03:00Z') },
