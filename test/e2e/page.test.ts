@@ -31,7 +31,9 @@ async function checkView(t: Test, { page }: View, name: string): Promise<void> {
 }
 
 t.test('the page at work: sign in, back up, verify, restore one database, look at the journal, delete', async (t) => {
-  const { folder, service, call } = await startTestService(t)
+  const { folder, service, call } = await startTestService(t, {
+    env: { ARC_BACKUP_SCHEDULE_CRON: '0 3 1 1 *', ARC_BACKUP_SCHEDULE_TIMEZONE: 'Europe/Berlin' },
+  })
   const storage = `${folder}/data/arc`
   const view = await openView(t, service.url)
   const { page, reads, click, fill } = view
@@ -39,6 +41,7 @@ t.test('the page at work: sign in, back up, verify, restore one database, look a
   await checkView(t, view, 'sign-in')
   await view.signIn(adminToken)
   await reads('1 backup, newest first')
+  await reads(/Next run\s+\d{4}-\d\d-\d\d \d\d:00:00\s+Schedule\s+0 3 1 1 \*, Europe\/Berlin/)
   t.equal(await page.evaluate('location.search + location.hash'), '', 'no token in the address')
   t.equal(await page.evaluate('localStorage.length + document.cookie.length'), 0, 'nor where it would outlive the tab')
 

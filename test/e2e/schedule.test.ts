@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { receive } from '../notify/scene.js'
@@ -111,4 +112,12 @@ t.test('what the systemd unit runs, one after the other', async (t) => {
     const { code, stdout } = await runProgram(t, args, { cwd: folder })
     t.equal(code, 0, stdout)
   }
+  // Its own programs are not installed here.
+  const files = ['service', 'timer'].map((kind) => `arc-backup-nightly.${kind}`)
+  for (const name of files) {
+    const text = readFileSync(new URL(`../../deploy/systemd/${name}`, import.meta.url), 'utf8')
+    writeFileSync(`${folder}/${name}`, text.replaceAll(/^ExecStart=\S+/gm, 'ExecStart=/bin/true'))
+  }
+  const verified = spawnSync('systemd-analyze', ['verify', ...files], { cwd: folder, encoding: 'utf8' })
+  t.same([verified.error, verified.status, verified.stderr], [undefined, 0, ''])
 })
