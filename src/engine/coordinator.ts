@@ -483,10 +483,15 @@ export class Coordinator {
     }
   }
 
-  /** Sweeps, unless something runs; nobody is kept waiting by a target that gives no answer. Never rejects. */
+  /** Sweeps as soon as nothing runs; nobody is kept waiting by a target that gives no answer. Never rejects. */
   async #sweepOnce(): Promise<void> {
-    const silent = await this.#targets.silent()
-    if (this.#slots.taken) return
+    let silent = await this.#targets.silent()
+    // Whoever was faster goes first. Left to a timer, what is left stayed on a busy service for as long as each try met an operation.
+    while (this.#slots.taken) {
+      await this.#slots.idle()
+      if (this.#slots.closed) return
+      silent = await this.#targets.silent()
+    }
     const slot = this.#slots.enter('sweep')
     try {
       this.#left = false

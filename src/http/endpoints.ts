@@ -477,7 +477,7 @@ export const endpoints: readonly Endpoint[] = [
         example: { backup_id: backupId, message: 'Backup deleted' },
       },
     },
-    errors: ['REQUEST_INVALID', 'NOT_FOUND', 'BUSY', 'OBJECT_LOCKED', ...ofStores],
+    errors: ['REQUEST_INVALID', 'NOT_FOUND', 'BUSY', 'OBJECT_LOCKED', 'LOCK_LOST', ...ofStores],
   },
   {
     method: 'get',

@@ -19,6 +19,8 @@ const clock = fileURLToPath(
 )
 const day = 24 * 60 * 60 * 1000
 const mostBackups = 4
+/** How long a sweep may take, in ms: shorter than the pause before a second one, so that the first one has to come. */
+const sweepPatience = 3000
 
 /** How often each step is taken. */
 const weights: Readonly<Record<string, number>> = {
@@ -333,17 +335,29 @@ class Walker {
       if (!listed.includes(id)) wrong.push(`${id} is not listed any more`)
       else wrong.push(...differences(id, treeOf(`${this.#folder}/backups/${id}/data`), tree))
     }
+    let left = this.#leftovers(listed)
+    for (const end = performance.now() + sweepPatience; left.length > 0 && performance.now() < end; ) {
+      await sleep(20)
+      left = this.#leftovers(listed)
+    }
+    rmSync(`${this.#folder}/data/arc.new`, { force: true })
+    return [...wrong, ...left]
+  }
+
+  /** What only a sweep removes, and has not yet. */
+  #leftovers(listed: readonly string[]): string[] {
     const folders = readdirSync(`${this.#folder}/backups`).filter((name) => name.startsWith('backup-'))
-    for (const name of folders) if (!listed.includes(name)) wrong.push(`${name} is debris`)
+    const debris = folders.filter((name) => !listed.includes(name)).map((name) => `${name} is debris`)
     const hidden = readdirSync(`${this.#folder}/data/arc`, { recursive: true }).filter((path) =>
       String(path).endsWith('.part'),
     )
-    if (hidden.length > 0) wrong.push(`hidden files are left: ${hidden.slice(0, 2)}`)
     const operations = `${this.#folder}/data/arc-backup/operations`
-    if (existsSync(operations) && readdirSync(operations).length > 0)
-      wrong.push(`left in the state: ${readdirSync(operations)}`)
-    rmSync(`${this.#folder}/data/arc.new`, { force: true })
-    return wrong
+    const inState = existsSync(operations) ? readdirSync(operations) : []
+    return [
+      ...debris,
+      ...(hidden.length > 0 ? [`hidden files are left: ${hidden.slice(0, 2)}`] : []),
+      ...(inState.length > 0 ? [`left in the state: ${inState}`] : []),
+    ]
   }
 
   async #listed(): Promise<string[]> {

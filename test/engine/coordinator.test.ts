@@ -1,0 +1,31 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import t from 'tap'
+import { loadConfig } from '../../src/config/load.js'
+import { Journal } from '../../src/engine/journal.js'
+import { serializeMarker } from '../../src/format/marker.js'
+import { openCoordinator } from '../../src/service.js'
+import { copyFixture } from '../support/fixture.js'
+
+t.test('an operation that is faster than the sweep of the start holds it up, and no longer than that', async (t) => {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  const config = loadConfig({ cwd: folder, home: folder, env: { ARC_BACKUP_WORKERS: '1' } })
+  const coordinator = await openCoordinator(config, pino({ level: 'silent' }))
+  t.teardown(() => coordinator.close())
+  const journal = new Journal(`${config.backup.statePath}/journal.db`)
+  const { instance } = journal
+  journal.close()
+  const left = `${folder}/data/backups/backup-20260101-000000-0123abcd`
+  mkdirSync(left)
+  const since = '2026-01-01T00:00:00Z'
+  const whose = { instance, operation: '0123456789ab', kind: 'delete', host: 'here', since } as const
+  writeFileSync(`${left}/.arc-backup.json`, serializeMarker(whose))
+  const recovered = coordinator.recover()
+  const request = { includeMetadata: false, includeConfig: false }
+  await coordinator.startBackup(request, { name: 'admin', credential: null })
+  await coordinator.idle()
+  await Promise.race([recovered, sleep(3000, undefined, { ref: false })])
+  t.notOk(existsSync(left), 'not only when the next try is due')
+})
