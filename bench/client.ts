@@ -64,7 +64,9 @@ export class Client {
     for (;;) {
       const status = await this.call('GET', '/status')
       if (status.status === 'completed') return status
-      if (status.status !== 'running') throw new Error(`the operation failed: ${JSON.stringify(status)}`)
+      // Arc itself takes a moment to begin.
+      if (status.status !== 'running' && status.status !== 'idle')
+        throw new Error(`the operation failed: ${JSON.stringify(status)}`)
       onStatus(status)
       await sleep(period)
     }

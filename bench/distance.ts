@@ -27,7 +27,7 @@ export async function measureDistance(cleanup: Cleanup, kind: StoreKind, folder:
       writeSet(stage.source, { name: 'distance', files, size: 16 << 10 })
       const up = await stage.backUp()
       const down = await stage.restore(up.id)
-      stage.checkEqual(up.id)
+      stage.checkEqual([up.id])
       const times = [up, down].map(({ wall }) => wall.toFixed(2))
       const reached = Math.max(up.wall, down.wall) < goal ? 'reached' : 'MISSED'
       const peaks = [up, down].map(({ memory }) => (memory / 2 ** 20).toFixed(0))

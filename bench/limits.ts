@@ -59,7 +59,7 @@ export async function measureMemoryLimit(cleanup: Cleanup, folder: string): Prom
       writeSet(stage.source, { name: 'medium', files: 60, size: 6 * mib }, 'medium')
       const up = await stage.backUp()
       const down = await stage.restore(up.id)
-      stage.checkEqual(up.id)
+      stage.checkEqual([up.id])
       const cells = [up, down].flatMap(({ memory, wall }) => [(memory / mib).toFixed(0), wall.toFixed(2)])
       rows.push([limit, ...cells])
     })

@@ -77,7 +77,7 @@ async function measureLoad(cleanup: Cleanup): Promise<void> {
     await stage.delete(alone.id)
     const loaded = await underLoad('backup', () => stage.backUp())
     const loadedBack = await underLoad('restore', () => stage.restore(loaded.id))
-    stage.checkEqual(loaded.id)
+    stage.checkEqual([loaded.id])
     await stage.delete(loaded.id)
     pairs.backup.push({ alone, loaded })
     pairs.restore.push({ alone: aloneBack, loaded: loadedBack })

@@ -1,111 +1,138 @@
 import { createHash } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { writeParquetSet } from './parquet-set.js'
 import type { Peer } from './peers.js'
-import { printSection, type Section, type Series } from './report.js'
+import { type Measured, printSection, type Section, type Series } from './report.js'
 import { type FileSet, writeSet } from './sets.js'
-import { type Cost, Stage } from './stage.js'
+import { hashAll, Stage } from './stage.js'
 import { median } from './statistics.js'
 
-/**
- * Our backup, our second backup and our restore beside what else copies the same files, SHA-256 of every byte included; all in turn in each run, timed from
- * outside, each followed by `sync -f`. The first of the peers is what the others are held against.
- */
-export async function measureBesidePeers({
-  set,
-  folder,
-  runs,
-  peers,
-  profile,
-}: {
-  set: FileSet
-  folder: string
-  runs: number
-  peers: readonly Peer[]
+export interface LocalBench {
+  readonly set: FileSet
+  readonly folder: string
+  readonly runs: number
+  readonly peers: readonly Peer[]
+  /** Real Parquet? */
+  readonly parquet: boolean
   /** Folder for CPU profiles. */
-  profile?: string | undefined
-}): Promise<Section[]> {
+  readonly profile?: string | undefined
+}
+
+/**
+ * Our backup, our second backup and our restore beside what else copies the same files, SHA-256 of every byte included; all in turn in each run, each into a fresh
+ * place, timed from outside, each followed by `sync -f`; afterwards all that is there is compared by `sha256sum`. The first of the peers is what the others are held against.
+ */
+export async function measureBesidePeers(bench: LocalBench): Promise<Section[]> {
+  const { set, folder, runs, peers, profile } = bench
   const home = `${folder}/${set.name}`
   const stage = await Stage.open(home, profile === undefined ? {} : { profile: `${profile}/${set.name}` })
-  const costs = new Map<string, Cost[]>()
+  const costs = new Costs()
   const phases: Record<Step, Phases[]> = { first: [], second: [], restore: [] }
-  const note = (step: Step, name: string, cost: Cost): void => {
-    const key = `${step}\0${name}`
-    costs.set(key, [...(costs.get(key) ?? []), { wall: cost.wall, cpu: cost.cpu, memory: cost.memory, server: 0 }])
-  }
+  let bytes = set.files * set.size
   try {
-    writeSet(stage.source, set)
+    if (bench.parquet) bytes = await writeParquetSet(stage.source, set)
+    else writeSet(stage.source, set)
+    const expected = hashAll(stage.source)
     // The first round warms up: caches, compiled code, and the image's own blocks.
     for (let round = 0; round <= runs; round += 1) {
-      const found: [step: Step, name: string, cost: Cost][] = []
-      for (const peer of peers) {
-        const place = `${home}/peer`
-        await stage.settle()
-        found.push(['first', peer.name, await peer.first(stage.source, place)])
-        await stage.settle()
-        if (peer.second) found.push(['second', peer.name, await peer.second(stage.source, place)])
-        rmSync(place, { recursive: true })
-      }
-      const first = await stage.backUp({ incremental: false })
-      const second = await stage.backUp({ incremental: true })
-      if (second.status.reused_files !== set.files) throw new Error('the second backup did not take over every file')
-      const restore = await stage.restore(first.id)
-      stage.checkEqual(first.id)
-      for (const { id } of [first, second]) await stage.delete(id)
-      found.push(['first', own, first], ['second', own, second], ['restore', own, restore])
+      const found = (await inTurn(peers, (peer) => runPeer(stage, peer, `${home}/peer`, expected))).flat()
+      const ours = await runOurs(stage, set.files, expected)
       if (round === 0) continue
-      for (const entry of found) note(...entry)
-      phases.first.push(first.status.phase_ms as Phases)
-      phases.second.push(second.status.phase_ms as Phases)
-      phases.restore.push(restore.status.phase_ms as Phases)
+      for (const [step, name, cost] of [...found, ...ours.found]) costs.note(step, name, cost)
+      for (const step of steps) phases[step].push(ours.phases[step])
     }
   } finally {
     await stage.close()
     rmSync(home, { recursive: true, force: true })
   }
-  const bytes = set.files * set.size
-  const series = (step: Step): Series[] =>
-    [...costs].flatMap(([key, list]) => {
-      const [of, name = ''] = key.split('\0')
-      return of === step ? [{ name, runs: list }] : []
-    })
-  const [reference] = series('first')
+  const { files } = set
+  const reference = costs.series('first').find(({ name }) => name === 'cp -r')
   const limit = reference && limitOf(reference, bytes)
-  const about = `${set.name}: ${set.files} files of ${set.size} bytes`
-  const sections: Section[] = [
-    {
-      title: `First backup, ${about}`,
-      files: set.files,
-      bytes,
-      series: series('first'),
-      phases: mediansOf(phases.first),
-      ...(limit && { limit }),
-    },
-    {
-      title: `Second backup, nothing changed, ${about}`,
-      files: set.files,
-      bytes,
-      series: series('second'),
-      phases: mediansOf(phases.second),
-    },
-    {
-      title: `Restore into an empty root, ${about}`,
-      files: set.files,
-      bytes,
-      series: [...(reference ? [reference] : []), ...series('restore')],
-      phases: mediansOf(phases.restore),
-      ...(limit && { limit }),
-    },
-  ]
+  const kind = bench.parquet ? 'Parquet files' : 'files'
+  const about = `${set.name}: ${files} ${kind} of ${Math.round(bytes / files)} bytes`
+  const sections = steps.map((step): Section => {
+    const limited = step !== 'second' && limit !== undefined ? { limit } : {}
+    const title = `${titles[step]}, ${about}`
+    return { title, files, bytes, series: costs.series(step), phases: mediansOf(phases[step]), ...limited }
+  })
   for (const section of sections) printSection(section)
   return sections
 }
 
 const own = 'arc-backup'
-
-type Step = 'first' | 'second' | 'restore'
+const steps = ['first', 'second', 'restore'] as const
+type Step = (typeof steps)[number]
+const titles: Readonly<Record<Step, string>> = {
+  first: 'First backup',
+  second: 'Second backup, nothing changed',
+  restore: 'Restore into an empty root',
+}
 /** Milliseconds in each phase. */
 type Phases = Readonly<Record<string, number>>
+type Found = readonly [step: Step, name: string, cost: Measured]
+
+class Costs {
+  readonly #costs = new Map<string, Measured[]>()
+
+  note(step: Step, name: string, { wall, cpu, memory }: Measured): void {
+    const key = `${step}\0${name}`
+    this.#costs.set(key, [...(this.#costs.get(key) ?? []), { wall, cpu, memory }])
+  }
+
+  series(step: Step): Series[] {
+    return [...this.#costs].flatMap(([key, runs]) => {
+      const [of, name = ''] = key.split('\0')
+      return of === step ? [{ name, runs }] : []
+    })
+  }
+}
+
+async function inTurn<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (const item of items) results.push(await action(item))
+  return results
+}
+
+async function runPeer(stage: Stage, peer: Peer, place: string, expected: string): Promise<Found[]> {
+  const [{ source }, into] = [stage, `${place}/restored`]
+  const found: Found[] = []
+  mkdirSync(place, { recursive: true })
+  await stage.settle()
+  found.push(['first', peer.name, await peer.first(source, place)])
+  await stage.settle()
+  if (peer.second) found.push(['second', peer.name, await peer.second(source, place)])
+  mkdirSync(into)
+  await stage.settle()
+  found.push(['restore', peer.name, await peer.restore(source, place, into)])
+  for (const copy of [peer.copyOf(place), into]) {
+    if (copy !== null && hashAll(copy) !== expected) throw new Error(`${peer.name}: ${copy} differs from ${source}`)
+  }
+  rmSync(place, { recursive: true })
+  return found
+}
+
+async function runOurs(
+  stage: Stage,
+  files: number,
+  expected: string,
+): Promise<{ found: Found[]; phases: Record<Step, Phases> }> {
+  const first = await stage.backUp({ incremental: false })
+  const second = await stage.backUp({ incremental: true })
+  if (second.status.reused_files !== files) throw new Error('the second backup did not take over every file')
+  const restore = await stage.restore(first.id)
+  stage.checkEqual([first.id, second.id], expected)
+  for (const { id } of [first, second]) await stage.deleteWhole(id)
+  const phasesOf = ({ status }: typeof restore): Phases => status.phase_ms as Phases
+  return {
+    found: [
+      ['first', own, first],
+      ['second', own, second],
+      ['restore', own, restore],
+    ],
+    phases: { first: phasesOf(first), second: phasesOf(second), restore: phasesOf(restore) },
+  }
+}
 
 function mediansOf(runs: readonly Phases[]): Phases {
   const names = new Set(runs.flatMap((phases) => Object.keys(phases)))

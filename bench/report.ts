@@ -1,12 +1,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { formatTable } from '../src/cli/table.js'
+import { drawChart } from './chart.js'
 import { median, spread } from './statistics.js'
+
+/** One run of one contestant: seconds, CPU seconds, bytes of memory at most, CPU seconds of the store's server where there is one. */
+export interface Measured {
+  readonly wall: number
+  readonly cpu: number
+  readonly memory: number
+  readonly server?: number
+}
 
 /** One contestant's runs of one step, beside the reference of the same runs. */
 export interface Series {
   readonly name: string
-  /** Seconds, CPU seconds, bytes. */
-  readonly runs: readonly { readonly wall: number; readonly cpu: number; readonly memory: number }[]
+  readonly runs: readonly Measured[]
 }
 
 /** One step of one set of files, as all contestants did it in turn. */
@@ -25,24 +33,33 @@ export interface Section {
 /** A table of a section, for a terminal or for Markdown. */
 export function rowsOf({ files, bytes, series, limit }: Section): string[][] {
   const [reference] = series
+  const served = series.some(({ runs }) => runs.some(({ server = 0 }) => server > 0))
   const rows = series.map(({ name, runs }) => {
     const walls = runs.map(({ wall }) => wall)
-    // Each run's own ratio: what disturbs one contestant is likely to disturb the others.
-    const ratios = walls.map((wall, run) => wall / (reference?.runs[run]?.wall ?? Number.NaN))
     const memory = Math.max(...runs.map((run) => run.memory))
     return [
       name,
       spread(walls),
-      spread(ratios),
-      limit === undefined ? '' : (median(walls) / limit).toFixed(2),
+      spread(ratiosOf(runs, reference)),
+      ...(limit === undefined ? [] : [(median(walls) / limit).toFixed(2)]),
       spread(runs.map(({ cpu }) => cpu)),
+      ...(served ? [spread(runs.map(({ server = 0 }) => server))] : []),
       memory > 0 ? (memory / 2 ** 20).toFixed(0) : '',
       (files / median(walls)).toFixed(0),
       (bytes / median(walls) / 2 ** 20).toFixed(0),
     ]
   })
-  const heading = ['', 'wall s', `/ ${reference?.name}`, '/ limit', 'CPU s', 'peak MiB', 'files/s', 'MiB/s']
-  return [heading, ...rows]
+  const limited = limit === undefined ? [] : ['/ limit']
+  const server = served ? ['server CPU s'] : []
+  return [
+    ['', 'wall s', `/ ${reference?.name}`, ...limited, 'CPU s', ...server, 'peak MiB', 'files/s', 'MiB/s'],
+    ...rows,
+  ]
+}
+
+/** Each run's own ratio: what disturbs one contestant is likely to disturb the others. */
+function ratiosOf(runs: readonly Measured[], reference: Series | undefined): number[] {
+  return runs.map(({ wall }, run) => wall / (reference?.runs[run]?.wall ?? Number.NaN))
 }
 
 export function printSection(section: Section): void {
@@ -56,15 +73,38 @@ function phasesLine(phases: Readonly<Record<string, number>>): string {
   return `arc-backup's phases, ms: ${named.join(', ')}`
 }
 
-/** Writes `report.json`, `report.md` and `report.svg` into a folder. */
-export function writeReport(folder: string, machine: string, sections: readonly Section[]): void {
+/** Writes `report.json`, `report.md` and `report.svg` into a folder. @param about the machine, and the peers' versions */
+export function writeReport(folder: string, about: readonly string[], sections: readonly Section[]): void {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(`${folder}/report.json`, `${JSON.stringify({ machine, sections }, null, 2)}\n`)
-  writeFileSync(`${folder}/report.md`, markdown(machine, sections))
-  writeFileSync(`${folder}/report.svg`, chart(sections))
+  const summarised = sections.map((section) => ({ ...section, summary: summaryOf(section) }))
+  writeFileSync(`${folder}/report.json`, `${JSON.stringify({ about, sections: summarised }, null, 2)}\n`)
+  writeFileSync(`${folder}/report.md`, markdown(about, sections))
+  writeFileSync(`${folder}/report.svg`, drawChart(sections))
 }
 
-function markdown(machine: string, sections: readonly Section[]): string {
+/** The table's figures as numbers: medians with the least and the greatest. */
+function summaryOf({ files, bytes, series, limit }: Section): Record<string, unknown> {
+  const spreadOf = (values: readonly number[]): Record<string, number> => ({
+    median: median(values),
+    least: Math.min(...values),
+    greatest: Math.max(...values),
+  })
+  const one = ({ runs }: Series): Record<string, unknown> => {
+    const wall = median(runs.map((run) => run.wall))
+    return {
+      wall: spreadOf(runs.map((run) => run.wall)),
+      ratio: spreadOf(ratiosOf(runs, series[0])),
+      ...(limit !== undefined && { of_limit: wall / limit }),
+      cpu: spreadOf(runs.map(({ cpu }) => cpu)),
+      peak_memory: Math.max(...runs.map(({ memory }) => memory)),
+      files_per_second: files / wall,
+      bytes_per_second: bytes / wall,
+    }
+  }
+  return Object.fromEntries(series.map((contestant) => [contestant.name, one(contestant)]))
+}
+
+function markdown(about: readonly string[], sections: readonly Section[]): string {
   const parts = sections.map((section) => {
     const [heading = [], ...rows] = rowsOf(section)
     const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
@@ -72,38 +112,5 @@ function markdown(machine: string, sections: readonly Section[]): string {
     const phases = section.phases ? ['', phasesLine(section.phases)] : []
     return [`### ${section.title}`, '', ...table, ...phases].join('\n')
   })
-  return `${machine}. Medians, with the least and the greatest.\n\n${parts.join('\n\n')}\n`
-}
-
-const bar = { height: 16, gap: 4, left: 150, width: 420 }
-
-/** Wall seconds of each contestant, relative to the reference, a group of bars for each section. */
-function chart(sections: readonly Section[]): string {
-  const shapes: string[] = []
-  let y = 10
-  for (const { title, series } of sections) {
-    const walls = series.map(({ runs }) => median(runs.map(({ wall }) => wall)))
-    const most = Math.max(...walls)
-    shapes.push(`<text x="0" y="${y + 12}" font-weight="bold">${escapeXml(title)}</text>`)
-    y += bar.height + bar.gap
-    for (const [index, { name }] of series.entries()) {
-      const wall = walls[index] ?? 0
-      const fill = name.startsWith('arc-backup') ? '#2563eb' : '#94a3b8'
-      const width = ((wall / most) * bar.width).toFixed(1)
-      const ratio = (wall / (walls[0] ?? wall)).toFixed(2)
-      shapes.push(
-        `<text x="${bar.left - 6}" y="${y + 12}" text-anchor="end">${escapeXml(name)}</text>`,
-        `<rect x="${bar.left}" y="${y}" width="${width}" height="${bar.height}" fill="${fill}"/>`,
-        `<text x="${bar.left + Number(width) + 6}" y="${y + 12}">${wall.toFixed(2)} s, ${ratio} ×</text>`,
-      )
-      y += bar.height + bar.gap
-    }
-    y += bar.height
-  }
-  const size = `width="720" height="${y}" viewBox="0 0 720 ${y}"`
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="#fff"/>\n${shapes.join('\n')}\n</svg>\n`
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+  return `${about.join('; ')}. Medians, with the least and the greatest.\n\n${parts.join('\n\n')}\n`
 }

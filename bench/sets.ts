@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createCipheriv } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 
 /** Files of one size in Arc's layout. */
@@ -24,20 +24,33 @@ export const remoteSets: readonly FileSet[] = [
 ]
 
 const filesPerHour = 15
+/** Who keeps equal parts of files only once finds none: each part of so many bytes begins with its file's number. */
+const stampEvery = 64 << 10
 
-/** Writes a set: each file begins with its number, the rest is random and the same for all. @param name what its databases' names begin with */
+/** Writes a set, the same bytes each time. @param name what its databases' names begin with */
 export function writeSet(root: string, { files, size }: FileSet, name = 'db'): void {
-  const content = randomBytes(size)
+  const content = seededBytes(size)
   for (let index = 0; index < files; index += 1) {
-    const hour = Math.floor(index / filesPerHour)
-    const [database, measurement] = [`${name}${hour % 3}`, `m${hour % 7}`]
-    const time = new Date(Date.UTC(2026, 0, 1, Math.floor(hour / 21))).toISOString()
-    const at = `${root}/${database}/${measurement}/${time.slice(0, 10).replaceAll('-', '/')}/${time.slice(11, 13)}`
-    if (index % filesPerHour === 0) mkdirSync(at, { recursive: true })
-    content.writeUInt32LE(index, 0)
-    writeFileSync(
-      `${at}/${measurement}_${time.slice(0, 10).replaceAll('-', '')}_000000_${String(index).padStart(9, '0')}.parquet`,
-      content,
-    )
+    const { folder, file } = placeOf(index, name)
+    if (index % filesPerHour === 0) mkdirSync(`${root}/${folder}`, { recursive: true })
+    for (let at = 0; at + 4 <= size; at += stampEvery) content.writeUInt32LE(index, at)
+    writeFileSync(`${root}/${folder}/${file}`, content)
   }
+}
+
+/** Where in a set a file is: folders as Arc makes them, a name as Arc gives it. */
+export function placeOf(index: number, name = 'db'): { folder: string; file: string } {
+  const hour = Math.floor(index / filesPerHour)
+  const measurement = `m${hour % 7}`
+  const time = new Date(Date.UTC(2026, 0, 1, Math.floor(hour / 21))).toISOString()
+  const [day, hours] = [time.slice(0, 10), time.slice(11, 13)]
+  return {
+    folder: `${name}${hour % 3}/${measurement}/${day.replaceAll('-', '/')}/${hours}`,
+    file: `${measurement}_${day.replaceAll('-', '')}_000000_${String(index).padStart(9, '0')}.parquet`,
+  }
+}
+
+/** Bytes that no compression makes fewer, and that are the same each time. */
+function seededBytes(size: number): Buffer {
+  return createCipheriv('aes-256-ctr', Buffer.alloc(32, 'seed'), Buffer.alloc(16)).update(Buffer.alloc(size))
 }

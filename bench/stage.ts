@@ -108,10 +108,9 @@ export class Stage {
     return { ...cost, status: await client.call('GET', `/operations/${operation}`) }
   }
 
-  /** @throws where the copies differ from the source */
-  checkEqual(id: string): void {
-    const expected = hashAll(this.source)
-    const kept = this.#options.target === undefined ? [`${this.folder}/backups/${id}/data`] : []
+  /** Both what was restored and, where that is on this machine, these backups. @param expected `hashAll` of the source @throws where one differs from the source */
+  checkEqual(ids: readonly string[], expected = hashAll(this.source)): void {
+    const kept = this.#options.target === undefined ? ids.map((id) => `${this.folder}/backups/${id}/data`) : []
     for (const copy of [...kept, this.restored]) {
       if (hashAll(copy) !== expected) throw new Error(`${copy} differs from ${this.source}`)
     }
@@ -178,7 +177,8 @@ export class Stage {
   }
 }
 
-function hashAll(folder: string): string {
+/** One hash of the names and the contents of all files below a folder, by `sha256sum`. */
+export function hashAll(folder: string): string {
   const script = 'cd "$1" && find . -type f -print0 | sort -z | xargs -0 -P 2 -n 256 sha256sum | sort | sha256sum'
   return execFileSync('bash', ['-c', script, 'hash', folder], { encoding: 'utf8' })
 }

@@ -19,6 +19,8 @@ export interface RemotePlace {
   table(port?: number): string
   /** What `rclone` needs to know it as `bench:<root>`. */
   readonly rclone: { readonly root: string; readonly env: Readonly<Record<string, string>> }
+  /** The same for `restic`, where it can reach such a server. */
+  readonly restic?: { readonly repository: string; readonly env: Readonly<Record<string, string>> }
 }
 
 export function isStoreKind(name: string | undefined): name is StoreKind {
@@ -52,7 +54,11 @@ s3_secret_key = "${secretAccessKey}"
       RCLONE_CONFIG_BENCH_ACCESS_KEY_ID: accessKeyId,
       RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY: secretAccessKey,
     }
-    return { table, rclone: { root: bucket, env } }
+    const restic = {
+      repository: `s3:${endpoint}/${bucket}`,
+      env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+    }
+    return { table, rclone: { root: bucket, env }, restic }
   }
   // What is deleted there is gone at once.
   const renew = async (): Promise<void> => {}

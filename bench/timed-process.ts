@@ -33,7 +33,7 @@ export async function runTimed(
   process.once('exit', end)
   let memory = 0
   const look = setInterval(() => {
-    memory = Math.max(memory, peakOfChild(pid))
+    memory = Math.max(memory, peakOfPrograms(pid))
   }, 20)
   const [said, [code]] = await Promise.all([text(shell.stderr), once(shell, 'close') as Promise<[number | null]>])
   clearInterval(look)
@@ -44,10 +44,15 @@ export async function runTimed(
   return { wall, cpu: times.reduce((sum, part) => sum + part, 0), memory }
 }
 
-function peakOfChild(shell: number): number {
+/** Of all that a shell has started and that runs just now; the shells between do not count. */
+function peakOfPrograms(shell: number): number {
   try {
-    const [child] = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').split(' ')
-    return child ? peakMemory(Number(child)) || 0 : 0
+    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
+    const peakOf = (pid: number): number => peakOfPrograms(pid) || peakMemory(pid) || 0
+    return children.reduce((sum, pid) => sum + peakOf(pid), 0)
   } catch {
     // Ended between two looks.
     return 0

@@ -16,7 +16,9 @@ import { markBackup, unmarkBackup } from './mark.js'
 import type { BackupRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
 import { settlePartitions } from './settle.js'
+import { backupShares } from './sharing.js'
 import { writeSidecar } from './sidecar.js'
+import type { Need } from './space.js'
 import { sampleSize } from './tracker.js'
 import { WriteBack } from './write-back.js'
 
@@ -59,7 +61,11 @@ async function copyAll(run: Run, request: BackupRequest, census: Census, writeBa
   // The source is listed while it is looked for.
   const finding = request.incremental ? Basis.open(run, request.databases) : Promise.resolve(null)
   const plan = dataPlan(run, census, writeBack)
-  const opened = finding.then((basis) => (basis ? { ...plan, basis } : plan))
+  const opened = Promise.all([finding, backupShares(run)]).then(([basis, share]) => ({
+    ...plan,
+    ...(basis && { basis }),
+    ...(share && { share: true as const }),
+  }))
   opened.catch(() => {})
   try {
     await copyData(run, request, census, opened)
@@ -81,7 +87,9 @@ async function copyData(run: Run, request: BackupRequest, census: Census, plan: 
   const earlier = await Earlier.open(run, census)
   const listing = new Listing()
   const admit = earlier && ((batch: Batch) => earlier.admit(batch))
-  const listed = listSource(run, listing, request.databases, admit).then(async () => {
+  const spared = plan.then(savingOf)
+  spared.catch(() => {})
+  const listed = listSource(run, listing, request.databases, admit, spared).then(async () => {
     if (run.tracker.totalsKnown) await earlier?.end()
     run.tracker.enter('copying')
   })
@@ -90,6 +98,12 @@ async function copyData(run: Run, request: BackupRequest, census: Census, plan: 
   } finally {
     await listed
   }
+}
+
+/** What need not find room. Where a full disk does not let that come true, writing says so. */
+function savingOf({ share, basis }: CopyPlan): Need {
+  if (share) return { bytes: Number.POSITIVE_INFINITY, files: 0 }
+  return basis?.saving ?? { bytes: 0, files: 0 }
 }
 
 function dataPlan(run: Run, census: Census, writeBack: WriteBack): CopyPlan {

@@ -11,6 +11,7 @@ import { runLanes } from './lanes.js'
 import type { Reuse } from './reuse.js'
 import type { Run } from './run.js'
 import type { Runs } from './sidecar-runs.js'
+import { mostAllocated, type Need } from './space.js'
 import { isSourceFailure } from './transfer.js'
 
 /** Earlier backups that are looked at before it is given up. */
@@ -68,6 +69,12 @@ export class Basis {
       madeAt: this.#manifest.created_at,
       rehashBefore: Date.now() - this.#run.settings.rehashAfterMs,
     }
+  }
+
+  /** The most that files taken over can save. */
+  get saving(): Need {
+    const { sidecar, total_files: files, total_size_bytes: bytes } = this.#manifest
+    return mostAllocated(sidecar?.entries ?? files, bytes)
   }
 
   close(): void {

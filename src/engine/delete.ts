@@ -2,13 +2,11 @@ import { fromFailure, isServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Marker } from '../format/marker.js'
 import type { Store } from '../stores/store.js'
-import { runLanes } from './lanes.js'
+import { walkBackup } from './backup-files.js'
 import { writeMarker } from './mark.js'
 import type { Pool } from './pool.js'
 import { targetStoreName } from './run.js'
 import type { Target } from './targets.js'
-
-const pathsPerTask = 512
 
 /**
  * Removes the manifest first, so that a delete that is killed never leaves a listed half backup; once that is durable the backup is deleted, and
@@ -54,26 +52,11 @@ export async function removeFiles(
   tombstone = false,
 ): Promise<void> {
   const marker = `${id}/${backupPaths.marker}`
-  const kept = new Set([marker, ...(tombstone ? [`${id}/${backupPaths.manifest}`] : [])])
-  await runLanes(pool.workers * 2, pathsOf(store, id, kept), async (paths) => {
-    const { fatal } = await pool.transfer({ kind: 'remove', store: pooled, paths: paths.join('\0') })
+  const excluded = [marker, ...(tombstone ? [`${id}/${backupPaths.manifest}`] : [])]
+  const folder = { store, storeName: pooled, pool, backupId: id }
+  await walkBackup(folder, { excluded, namesOnly: true }, async ({ paths }) => {
+    const { fatal } = await pool.transfer({ kind: 'remove', store: pooled, paths })
     if (fatal) throw fromFailure(fatal)
   })
   await store.remove([tombstone ? marker : `${id}/`])
-}
-
-async function* pathsOf(
-  store: Store,
-  id: string,
-  kept: ReadonlySet<string>,
-): AsyncGenerator<string[], void, undefined> {
-  let paths: string[] = []
-  for await (const { path } of store.list(id, { namesOnly: true })) {
-    if (kept.has(path)) continue
-    paths.push(path)
-    if (paths.length < pathsPerTask) continue
-    yield paths
-    paths = []
-  }
-  if (paths.length > 0) yield paths
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fromFailure } from '../errors.js'
 import { classify, databaseOf, dayPartitionOf } from '../format/data-path.js'
 import { pathsOf } from './batch.js'
@@ -36,11 +37,11 @@ export async function settleExtras(run: Run, mode: RestoreRequest['mode'], whole
     const aside = paths.filter(goes)
     await moveAside(run, aside)
     const kept = paths.filter((path) => !goes(path))
-    for (const path of kept) {
-      const partition = dayPartitionOf(path)
-      if (partition && partitions.size < sampleSize && run.inventory.hasBelow(`${partition}/`))
-        partitions.add(partition)
+    for (const partition of new Set(kept.map(dayPartitionOf))) {
+      if (partitions.size >= sampleSize) break
+      if (partition && run.inventory.hasBelow(`${partition}/`)) partitions.add(partition)
     }
+    await nextTurn()
     update(run, { keptFiles: kept.length, replacedFiles: 0 }, [...partitions])
   }
   explain(run, mode, whole ? incomplete : ['any database'])

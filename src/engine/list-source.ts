@@ -6,7 +6,7 @@ import { type Batch, type BatchFile, packBatches } from './batch.js'
 import type { Listing } from './chunks.js'
 import { PartitionPrints } from './partition-prints.js'
 import { type Run, storeNames } from './run.js'
-import { allocated, checkSpace } from './space.js'
+import { allocated, checkSpace, type Need } from './space.js'
 import { type Found, isLeftOut, type ListTask, walk } from './walk.js'
 
 /** How often the space at the destination is compared with what is listed so far, in files. */
@@ -20,12 +20,14 @@ const reserve = 16 << 20
  * Lists what a backup is to hold into the inventory, ahead of the copying. Ends `listing` in any case, with the failure if there is one.
  *
  * @param admit takes out of a batch what need not be copied
+ * @param spared what will take no room
  */
 export async function listSource(
   run: Run,
   listing: Listing,
   databases: readonly string[] | undefined,
   admit: ((batch: Batch) => Promise<Batch[]>) | null = null,
+  spared: Promise<Need> = Promise.resolve({ bytes: 0, files: 0 }),
 ): Promise<void> {
   try {
     let checkedAt = 0
@@ -43,10 +45,10 @@ export async function listSource(
       run.progress.check()
       if (run.tracker.totalFiles - checkedAt < filesPerSpaceCheck) return
       checkedAt = run.tracker.totalFiles
-      await checkRoom(run, needed)
+      await checkRoom(run, needed, await spared)
     }
     await walkSource(run, databases, false, take, noteTimes)
-    await checkRoom(run, needed)
+    await checkRoom(run, needed, await spared)
     run.tracker.totalsKnown = true
     listing.finish()
   } catch (error) {
@@ -202,7 +204,14 @@ export function excludedInside({ storagePath, excluded }: ExcludedPaths): Set<st
   return new Set(names.filter((name) => name !== '' && !name.startsWith('..') && !isAbsolute(name)))
 }
 
-async function checkRoom(run: Run, allocatedBytes: number): Promise<void> {
-  const bytes = Math.max(0, allocatedBytes - run.progress.read('bytes')) + reserve
-  await checkSpace(run.target, { bytes, files: Math.max(0, run.tracker.totalFiles - run.progress.read('files')) })
+async function checkRoom({ target, progress, tracker }: Run, listed: number, spared: Need): Promise<void> {
+  // What was spared so far is among what is done.
+  const [bytes, files] = [
+    progress.read('bytes') - progress.read('reusedBytes') + spared.bytes,
+    progress.read('files') - progress.read('reusedFiles') + spared.files,
+  ]
+  await checkSpace(target, {
+    bytes: Math.max(0, listed - bytes) + reserve,
+    files: Math.max(0, tracker.totalFiles - files),
+  })
 }

@@ -3,7 +3,7 @@ import { fromFailure, isServiceError, ServiceError } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Store } from '../stores/store.js'
 import { loadManifest } from './backups.js'
-import { fileStates, pack, packBatches, unpack } from './batch.js'
+import { fileStates, packBatches, unpack } from './batch.js'
 import { completeListing } from './chunks.js'
 import { type Lacking, readContents } from './contents.js'
 import { type CopyPlan, copyFiles, proveFiles } from './copy-files.js'
@@ -15,6 +15,7 @@ import type { RestoreRequest, RestoreStatus } from './operation.js'
 import { checkOwner, checkRoom, checkRoomForParts, type Owner, stagingOf } from './precheck.js'
 import { type Run, storeNames } from './run.js'
 import type { Part } from './selection.js'
+import { restoreShares } from './sharing.js'
 import { beginSwitch, readSwitch, type SwitchRecord } from './switch.js'
 import { sampleSize } from './tracker.js'
 import { unstage, unstageLeft } from './unstage.js'
@@ -117,7 +118,7 @@ async function stage(
   run.tracker.enter('staging')
   const onBatch = (): void => writeBack.written(run.progress.read('bytes'))
   const hidden = { direct: true, hideFor: run.id } as const
-  const plan = { ...planOf(run, owner), ...(await comparison(run, request)), ...hidden, onBatch }
+  const plan = { ...(await planOf(run, owner)), ...(await comparison(run, request)), ...hidden, onBatch }
   const proven = stageParts(run, request, parts)
   const copied = copyFiles(run, completeListing(), plan)
   await Promise.allSettled([proven, copied])
@@ -157,20 +158,22 @@ function namedTwice(run: Run, cause?: unknown): ServiceError {
   return new ServiceError('MANIFEST_INVALID', `the list of files of ${run.backupId} names a file twice`, { cause })
 }
 
-function planOf(run: Run, owner: Owner | undefined): CopyPlan {
+async function planOf(run: Run, owner: Owner | undefined): Promise<CopyPlan> {
+  const share = await restoreShares(run, owner)
   return {
     from: run.targetStore,
     to: storeNames.storage,
     fromPrefix: `${run.backupId}/${backupPaths.data}`,
     toPrefix: '',
     recorded: true,
+    ...(share && { share }),
     ...(owner && { owner }),
   }
 }
 
 /** Under its hidden name until it is proven, where a store has such: a kill leaves nothing then that the resume does not write again. */
-function inPlace(run: Run, owner: Owner | undefined): CopyPlan {
-  const plan = planOf(run, owner)
+async function inPlace(run: Run, owner: Owner | undefined): Promise<CopyPlan> {
+  const plan = await planOf(run, owner)
   return run.storage.rename ? { ...plan, direct: true, hideFor: run.id, show: true } : plan
 }
 
@@ -180,11 +183,13 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
   if (staging === 'all') run.tracker.enter('switching')
   if (request.restoreData) {
     if (staging === 'file') {
-      await copyFiles(run, completeListing(), { ...inPlace(run, owner), ...(await comparison(run, request)) })
+      await copyFiles(run, completeListing(), { ...(await inPlace(run, owner)), ...(await comparison(run, request)) })
     } else {
       const listed = run.inventory.lastBatch()
       await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => show(run, batch))
-      await copyFiles(run, completeListing(), inPlace(run, owner), listed)
+      if (run.inventory.lastBatch() > listed) {
+        await copyFiles(run, completeListing(), await inPlace(run, owner), listed)
+      }
     }
     run.tracker.switching = true
     run.tracker.enter('switching')
@@ -203,25 +208,27 @@ async function switchIn(run: Run, request: RestoreRequest, record: SwitchRecord)
 
 /** Gives the staged files of a batch their own names. What was left alone and is not there any more is listed again, to be copied after all. */
 async function show(run: Run, batch: StoredBatch): Promise<void> {
-  const files = unpack(batch)
-  const left = files.filter((_, index) => batch.done[index] === fileStates.leftAlone)
-  if (left.length > 0) {
-    const again = await run.pool.transfer({ kind: 'confirm', store: storeNames.storage, batch: pack(left) })
-    if (again.fatal) throw fromFailure(again.fatal)
-    const changed = left.filter((_, index) => again.done[index] !== fileStates.done)
-    for (const batch of packBatches(changed)) run.inventory.add(batch)
-    run.progress.add('unchanged', -changed.length)
-    run.progress.add('files', -changed.length)
-    for (const { size } of changed) run.progress.add('bytes', -size)
+  const { done, paths, sizes } = batch
+  const store = storeNames.storage
+  if (done.includes(fileStates.leftAlone)) {
+    const confirmed = await run.pool.transfer({ kind: 'confirm', store, batch, states: done })
+    if (confirmed.fatal) throw fromFailure(confirmed.fatal)
+    if (confirmed.failures.length > 0) listAgain(run, batch, new Set(confirmed.failures.map(({ index }) => index)))
   }
-  const staged = files.filter((_, index) => batch.done[index] === fileStates.done)
-  if (staged.length === 0) return
-  const { paths, sizes } = pack(staged)
+  if (!done.includes(fileStates.done)) return
   const again = run.resumed ? { again: sizes } : {}
-  const task = { kind: 'rename', store: storeNames.storage, operation: run.id, direction: 'show', ...again } as const
+  const task = { kind: 'rename', store, operation: run.id, direction: 'show', states: done, ...again } as const
   const { failures, fatal } = await run.pool.transfer({ ...task, paths })
   if (fatal) throw fromFailure(fatal)
-  run.inventory.addFailures(pack(staged), failures)
+  run.inventory.addFailures(batch, failures)
+}
+
+function listAgain({ inventory, progress }: Run, batch: StoredBatch, changed: ReadonlySet<number>): void {
+  const files = unpack(batch).filter((_, index) => changed.has(index))
+  for (const fresh of packBatches(files)) inventory.add(fresh)
+  progress.add('unchanged', -files.length)
+  progress.add('files', -files.length)
+  for (const { size } of files) progress.add('bytes', -size)
 }
 
 /** The restore has changed nothing. Why it failed is what has to be told; what could not be removed is the next sweep's. */

@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js'
 import { databaseOf } from '../format/data-path.js'
+import { backupPaths } from '../format/layout.js'
 import type { SidecarEntry } from '../format/sidecar.js'
 import { type Batch, type BatchFile, packBatches } from './batch.js'
 import { entriesIn, type Placed } from './sidecar-lines.js'
@@ -43,7 +44,8 @@ export interface SelectTask {
   readonly file: string
   readonly start: number
   readonly end: number
-  readonly rules: Rules
+  /** Absent: every file, data or not, by its path inside the backup. */
+  readonly rules?: Rules
 }
 
 export interface Selected {
@@ -61,7 +63,8 @@ export function selectEntries({ file, start, end, rules }: SelectTask): Selected
   return selectFrom(entriesOnly(entriesIn(file, start, end)), rules)
 }
 
-export function selectFrom(list: Iterable<SidecarEntry>, rules: Rules): Selected {
+export function selectFrom(list: Iterable<SidecarEntry>, rules: Rules | undefined): Selected {
+  if (!rules) return selectAll(list)
   const files: BatchFile[] = []
   const parts: Part[] = []
   let entries = 0
@@ -75,6 +78,14 @@ export function selectFrom(list: Iterable<SidecarEntry>, rules: Rules): Selected
   return { selection: select(files, rules), parts, entries }
 }
 
+function selectAll(list: Iterable<SidecarEntry>): Selected {
+  const files: BatchFile[] = []
+  for (const { list: of, path, size_bytes: size, sha256 } of list) {
+    files.push({ path: of === 'files' ? backupPaths.data + path : path, size, sha256, mtimeNs: 0n })
+  }
+  return { selection: selectionOf(files, 0), parts: [], entries: files.length }
+}
+
 function* entriesOnly(placed: Iterable<Placed>): Generator<SidecarEntry, void, undefined> {
   for (const { entry } of placed) yield entry
 }
@@ -83,8 +94,7 @@ export function select(files: readonly BatchFile[], rules: Rules): Selection {
   const wanted: BatchFile[] = []
   const scope = rules.databases && new Set(rules.databases)
   const excluded = new Set(rules.excluded)
-  const databases = new Set<string>()
-  let [leftOut, bytes, onDisk, largest] = [0, 0, 0, 0]
+  let leftOut = 0
   for (const file of rules.data ? files : []) {
     const database = databaseOf(file.path)
     if (scope && !scope.has(database)) continue
@@ -93,10 +103,18 @@ export function select(files: readonly BatchFile[], rules: Rules): Selection {
       continue
     }
     wanted.push(file)
-    databases.add(database)
-    bytes += file.size
-    onDisk += allocated(file.size)
-    largest = Math.max(largest, file.size)
+  }
+  return selectionOf(wanted, leftOut)
+}
+
+function selectionOf(wanted: readonly BatchFile[], leftOut: number): Selection {
+  const databases = new Set<string>()
+  let [bytes, onDisk, largest] = [0, 0, 0]
+  for (const { path, size } of wanted) {
+    databases.add(databaseOf(path))
+    bytes += size
+    onDisk += allocated(size)
+    largest = Math.max(largest, size)
   }
   const batches = packBatches(wanted)
   return { batches, databases: [...databases], leftOut, files: wanted.length, bytes, allocated: onDisk, largest }

@@ -16,6 +16,11 @@ export interface Need {
   readonly files: number
 }
 
+/** The most that so many files of so many bytes take together. */
+export function mostAllocated(files: number, bytes: number): Need {
+  return { bytes: bytes + files * (block - 1), files }
+}
+
 /** @throws STORE_FULL where a store has a limit and the files would not find room; `hint` ends the sentence */
 export async function checkSpace(store: Store, need: Need, hint = ''): Promise<void> {
   const free = await store.space?.()

@@ -1,17 +1,21 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isServiceError, type ServiceError, toFailure } from '../errors.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
-import { parseSidecar, type SidecarEntry } from '../format/sidecar.js'
+import { parseSidecar } from '../format/sidecar.js'
+import { walkBackup } from './backup-files.js'
 import { findManifest } from './backups.js'
-import { type BatchFile, packBatches } from './batch.js'
+import { type Batch, type BatchFile, bytesOf, packBatches, pathsOf, unpack } from './batch.js'
 import { copySingle } from './copy-files.js'
+import { partsOf } from './fetched-list.js'
 import type { Findings } from './findings.js'
+import { runLanes } from './lanes.js'
 import { MeasurementCounts } from './measurement-counts.js'
 import type { Gap } from './operation.js'
 import type { PresentFiles } from './present-files.js'
 import { type Run, storeNames } from './run.js'
+import { type Selected, selectFrom } from './selection.js'
 import { isSourceFailure } from './transfer.js'
 
 /** What a look at names and sizes has told of a backup; its files are in the inventory, each with what must be found. */
@@ -26,11 +30,14 @@ export interface Survey {
 export async function surveyBackup(run: Run, present: PresentFiles, findings: Findings): Promise<Survey> {
   const own = new Set<string>([backupPaths.manifest, backupPaths.marker])
   const found = await readManifest(run, findings)
-  for await (const { path, size } of run.target.list(run.backupId)) {
+  const { target: store, targetStore: storeName, pool, backupId } = run
+  await walkBackup({ store, storeName, pool, backupId }, {}, ({ paths, sizes }) => {
     run.progress.check()
-    const name = path.slice(run.backupId.length + 1)
-    if (!own.has(name)) present.add({ path: name, size })
-  }
+    for (const [index, path] of pathsOf({ paths }).entries()) {
+      const name = path.slice(backupId.length + 1)
+      if (!own.has(name)) present.add({ path: name, size: sizes[index] ?? 0 })
+    }
+  })
   const sidecar = await provenSidecar(run, found?.manifest, present, findings)
   const hashed = sidecar !== null && (await compare(run, sidecar, found?.manifest, present, findings))
   if (hashed) await nameUnexpected(run, present, findings)
@@ -88,10 +95,20 @@ async function compare(
 ): Promise<boolean> {
   let entries = 0
   try {
-    for await (const batch of parseSidecar(createReadStream(sidecar, { highWaterMark: 1 << 20 }))) {
-      run.progress.check()
-      entries += batch.length
-      look(run, batch, present, findings)
+    const take = async (read: Selected): Promise<void> => {
+      entries += read.entries
+      for (const batch of read.selection.batches) {
+        run.progress.check()
+        look(run, batch, present, findings)
+        await nextTurn()
+      }
+    }
+    await runLanes(run.pool.workers, partsOf(statSync(sidecar).size), async (part) => {
+      await take(await run.pool.select({ kind: 'select', file: sidecar, ...part }))
+    })
+    // The same list in another writer's hand, without a line for each entry.
+    if (entries === 0) {
+      for await (const batch of parseSidecar(createReadStream(sidecar))) await take(selectFrom(batch, undefined))
     }
   } catch (error) {
     if (!isServiceError(error, 'MANIFEST_INVALID', 'PATH_UNSAFE')) throw error
@@ -106,28 +123,27 @@ async function compare(
   return true
 }
 
-function look(run: Run, entries: readonly SidecarEntry[], present: PresentFiles, findings: Findings): void {
-  const expected = entries.map(({ list, path, size_bytes: size, sha256 }) => ({
-    path: list === 'files' ? backupPaths.data + path : path,
-    size,
-    sha256,
-    mtimeNs: 0n,
-  }))
-  const sound: BatchFile[] = []
-  for (const file of expected) {
-    const size = present.claim(file.path)
-    if (size === file.size) sound.push(file)
-    else if (size === undefined) findings.add('missing', lacking(file.path))
+function look(run: Run, batch: Batch, present: PresentFiles, findings: Findings): void {
+  const flawed = new Set<number>()
+  for (const [index, path] of pathsOf(batch).entries()) {
+    const expected = batch.sizes[index]
+    const size = present.claim(path)
+    if (size === expected) continue
+    flawed.add(index)
+    if (size === undefined) findings.add('missing', lacking(path))
     else if (size === 'again') {
-      const message = `it names ${file.path} twice`
+      const message = `it names ${path} twice`
       findings.add('damaged', { path: backupPaths.sidecar, code: 'INTEGRITY', message })
-    } else {
-      const message = `it has ${size} bytes, ${file.size} were expected`
-      findings.add('damaged', { path: file.path, code: 'INTEGRITY', message })
-    }
+    } else
+      findings.add('damaged', { path, code: 'INTEGRITY', message: `it has ${size} bytes, ${expected} were expected` })
   }
-  take(run, sound)
-  run.tracker.totalFiles += entries.length - sound.length
+  run.tracker.totalFiles += flawed.size
+  if (flawed.size === 0) takeBatch(run, batch)
+  else
+    take(
+      run,
+      unpack(batch).filter((_, index) => !flawed.has(index)),
+    )
 }
 
 async function nameUnexpected(run: Run, present: PresentFiles, findings: Findings): Promise<void> {
@@ -181,9 +197,13 @@ async function count(
 
 /** Puts files into the inventory: a closer look goes through that. */
 function take(run: Run, files: readonly BatchFile[]): void {
-  for (const batch of packBatches(files)) run.inventory.add(batch)
-  run.tracker.totalFiles += files.length
-  for (const { size } of files) run.tracker.totalBytes += size
+  for (const batch of packBatches(files)) takeBatch(run, batch)
+}
+
+function takeBatch(run: Run, batch: Batch): void {
+  run.inventory.add(batch)
+  run.tracker.totalFiles += batch.sizes.length
+  run.tracker.totalBytes += bytesOf(batch)
 }
 
 function lacking(path: string): Gap {

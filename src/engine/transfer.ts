@@ -35,6 +35,8 @@ export interface CopyTask extends Ways {
   /** Sizes, times and hashes of the batch are what must be found, and what the copies get; otherwise they are what the listing saw. */
   readonly recorded?: true
   readonly direct?: true
+  /** Do both ends share blocks? */
+  readonly share?: true
   readonly owner?: { readonly uid: number; readonly gid: number }
   /** Is the source live? Then a file that changed while it was read is read again. */
   readonly live?: true
@@ -71,6 +73,8 @@ export interface ConfirmTask {
   readonly kind: 'confirm'
   readonly store: string
   readonly batch: Batch
+  /** What became of each file (`fileStates`); the others are not looked at. */
+  readonly states: Uint8Array
 }
 
 /** Is each path a plain file, in real folders, on both sides? */
@@ -86,6 +90,8 @@ export interface RenameTask {
   readonly operation: string
   /** `show`: from the hidden name of a staged file to its own; `hide`: aside. */
   readonly direction: 'show' | 'hide'
+  /** What became of each file (`fileStates`): only those that were done are renamed. Absent: all. */
+  readonly states?: Uint8Array
   /** Sizes of the files where this is done again after an interruption: one that lost its hidden name and has this size was switched before. */
   readonly again?: Float64Array
 }
@@ -224,10 +230,11 @@ async function proveBatch(task: ProveTask, from: Store, limits?: Limits): Promis
   return outcome
 }
 
-async function confirmBatch({ batch }: ConfirmTask, store: Store): Promise<TransferOutcome> {
-  return each(unpack(batch), 1, async (file) => {
+async function confirmBatch({ batch, states }: ConfirmTask, store: Store): Promise<TransferOutcome> {
+  return each(unpack(batch), 1, async (file, index) => {
+    if (states[index] !== fileStates.leftAlone) return 0
     await confirmInPlace(store, file)
-    return fileStates.done
+    return fileStates.leftAlone
   })
 }
 
@@ -263,6 +270,7 @@ async function renameBatch(task: RenameTask, store: Store): Promise<TransferOutc
   const paths = pathsOf(task)
   const failures: BatchFailure[] = []
   for (const [index, path] of paths.entries()) {
+    if (task.states && task.states[index] !== fileStates.done) continue
     const hidden = hiddenName(path, task.operation, task.direction === 'show' ? 'part' : 'replaced')
     try {
       if (task.direction === 'show') await store.rename?.(hidden, path)
@@ -329,7 +337,7 @@ async function eachUntilStopped(
 async function each(
   files: readonly BatchFile[],
   lanes: number | (() => number),
-  action: (file: BatchFile) => number | Promise<number>,
+  action: (file: BatchFile, index: number) => number | Promise<number>,
 ): Promise<TransferOutcome> {
   const done = new Uint8Array(files.length)
   const failures: BatchFailure[] = []
@@ -341,7 +349,7 @@ async function each(
   }
   const attempt = async ([index, file]: [number, BatchFile]): Promise<void> => {
     try {
-      done[index] = await action(file)
+      done[index] = await action(file, index)
     } catch (error) {
       fail(index, error)
     }
@@ -351,7 +359,7 @@ async function each(
     // Neither lanes nor a promise for what is done already: together they cost a small local file a tenth of its time.
     for (const [index, file] of untilFatal()) {
       try {
-        const result = action(file)
+        const result = action(file, index)
         done[index] = typeof result === 'number' ? result : await result
       } catch (error) {
         fail(index, error)
@@ -369,8 +377,8 @@ async function each(
 }
 
 /** How each file of a task is moved. */
-function optionsOf({ direct, owner, recorded, live }: CopyTask): (file: BatchFile) => MoveOptions {
-  const same = { ...(direct && { direct }), ...(owner && { owner }) }
+function optionsOf({ direct, share, owner, recorded, live }: CopyTask): (file: BatchFile) => MoveOptions {
+  const same = { ...(direct && { direct }), ...(share && { share }), ...(owner && { owner }) }
   return (file) => {
     const { size, mtimeNs, sha256 } = file
     // Arc's own lists of files have no times.

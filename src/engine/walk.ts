@@ -23,6 +23,8 @@ export interface ListTask {
   readonly printed?: true
   /** Say when the entries of the folders last changed, as of before they are listed. */
   readonly timed?: true
+  /** Every file, also one that no backup holds. */
+  readonly whatever?: true
 }
 
 /** What such a task found. */
@@ -42,9 +44,11 @@ export type ListOutcome = { readonly level: ListedLevel } | { readonly failure: 
 /** The thread's part: lists, and leaves out what no backup holds. */
 export async function listLevel(task: ListTask, store: Store): Promise<ListedLevel> {
   const excluded = new Set(task.excluded)
-  const exclude = (path: string): boolean => isLeftOut(path, excluded)
+  const exclude = (path: string): boolean => (task.whatever ? excluded.has(path) : isLeftOut(path, excluded))
   const scope = task.databases && new Set(task.databases)
   const isInScope = (path: string): boolean => !scope || scope.has(databaseOf(path))
+  const isWanted = (path: string): boolean =>
+    task.whatever === true || (classify(path) !== 'excluded' && isInScope(path))
   const files: BatchFile[] = []
   const folders: string[] = []
   const times = task.timed && store.folderTimes?.(task.folders)
@@ -52,7 +56,7 @@ export async function listLevel(task: ListTask, store: Store): Promise<ListedLev
   const options = { depth: 1, exclude, ...(task.namesOnly && { namesOnly: true as const }) } as const
   for await (const entry of store.listLevel?.(task.folders, options) ?? store.list(task.folders, options)) {
     if (entry.folder) folders.push(entry.path)
-    else if (classify(entry.path) !== 'excluded' && isInScope(entry.path)) files.push(entry)
+    else if (isWanted(entry.path)) files.push(entry)
   }
   const batches = packBatches(files)
   if (!task.printed) return { batches, folders, prints: [], ...timed }

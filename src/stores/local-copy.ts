@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { isServiceError, ServiceError, systemCode } from '../errors.js'
+import { shareBlocks } from './local-clone.js'
 import { localFailure, unwritable } from './local-failure.js'
 import type { Copied, CopyOptions, Placement, Seen } from './store.js'
 
@@ -46,9 +47,15 @@ export function copyLocalFile(from: LocalPath, to: LocalPath, options: CopyOptio
     const target = openTarget(to, name, options)
     let done = false
     try {
-      const sha256 = move(source, target, size, from, to, options)
-      if (options.sha256 === undefined) checkUnchanged(source, before, from)
-      else if (options.sha256 !== sha256) {
+      const shared = options.share === true && share(source, target, to)
+      // From the moment that it shares the blocks the source may change.
+      if (shared && options.sha256 === undefined) checkUnchanged(source, before, from)
+      const sha256 = shared
+        ? move(target, null, size, from, to, options)
+        : move(source, target, size, from, to, options)
+      if (options.sha256 === undefined) {
+        if (!shared) checkUnchanged(source, before, from)
+      } else if (options.sha256 !== sha256) {
         throw new ServiceError(
           'INTEGRITY',
           `cannot copy ${full(from)}: its SHA-256 is ${sha256}, ${options.sha256} was expected`,
@@ -108,10 +115,18 @@ function checkUnchanged(source: number, { size, mtimeNs }: Seen, from: LocalPath
   if (after.size !== size || Math.abs(after.mtimeMs - expectedMs) > 0.0005 || !after.isFile()) throw changed(from)
 }
 
-/** Moves exactly `size` bytes and returns their SHA-256 (hex). */
+function share(source: number, target: number, to: LocalPath): boolean {
+  try {
+    return shareBlocks(source, target)
+  } catch (error) {
+    throw localFailure(error, 'write', to.path, to.root)
+  }
+}
+
+/** Moves exactly `size` bytes, or only reads them where they are in their place, and returns their SHA-256 (hex). */
 function move(
   source: number,
-  target: number,
+  target: number | null,
   size: number,
   from: LocalPath,
   to: LocalPath,
@@ -123,7 +138,7 @@ function move(
   if (first < block) {
     if (first !== size) throw changed(from)
     const bytes = buffer.subarray(0, first)
-    write(target, bytes, to)
+    if (target !== null) write(target, bytes, to)
     options.onBytes?.(first)
     return hash('sha256', bytes, 'hex')
   }
@@ -132,7 +147,7 @@ function move(
   for (let count = first; count > 0; count = read(source, buffer, from)) {
     const bytes = count === block ? buffer : buffer.subarray(0, count)
     sha256.update(bytes)
-    write(target, bytes, to)
+    if (target !== null) write(target, bytes, to)
     total += count
     if (total > size) throw changed(from)
     options.onBytes?.(count)
@@ -167,9 +182,11 @@ export function openSource(from: LocalPath): number {
 }
 
 /** A new file `name` for the path `to`, with the folders that it needs. */
-export function openTarget(to: LocalPath, name: string, options: Placement): number {
+export function openTarget(to: LocalPath, name: string, options: Pick<CopyOptions, 'owner' | 'share'>): number {
   const path = `${to.root}/${name}`
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+  // What shares the source's blocks is read.
+  const access = options.share ? constants.O_RDWR : constants.O_WRONLY
+  const flags = access | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   try {
     try {
       return openSync(path, flags, 0o600)

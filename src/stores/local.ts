@@ -8,6 +8,7 @@ import { localFailure, type Verb } from './local-failure.js'
 import { linkLocalFile } from './local-link.js'
 import { hasOnlyFiles, listFolders, listLevel } from './local-list.js'
 import { streamFile } from './local-read.js'
+import { canShareBlocks } from './local-sharing.js'
 import { syncTree } from './local-sync.js'
 import { changeTimes } from './local-times.js'
 import { readLocalFile, writeLocalFile } from './local-whole.js'
@@ -18,6 +19,7 @@ import type {
   CopyOptions,
   Duplicated,
   ListOptions,
+  Placement,
   ReadOptions,
   Recorded,
   Space,
@@ -114,6 +116,24 @@ export class LocalStore implements Store {
   copyNow(from: Store, path: string, to: string, options: CopyOptions): Copied | undefined {
     if (!(from instanceof LocalStore)) return undefined
     return copyLocalFile({ root: from.url, path: checkPath(path) }, { root: this.url, path: checkPath(to) }, options)
+  }
+
+  async sharesBlocks(
+    from: Store,
+    path: string,
+    spare: string,
+    options: Pick<Placement, 'owner'> = {},
+  ): Promise<boolean> {
+    if (!(from instanceof LocalStore)) return false
+    const [source, target] = [
+      { root: from.url, path: checkPath(path) },
+      { root: this.url, path: checkPath(spare) },
+    ]
+    try {
+      return await canShareBlocks(source, target, options)
+    } finally {
+      await this.remove([spare])
+    }
   }
 
   async duplicate(path: string, to: string, { size }: Recorded): Promise<Duplicated | undefined> {

@@ -101,6 +101,8 @@ export interface Seen {
 }
 
 export interface CopyOptions extends Placement {
+  /** Share the source's blocks where that works (see `sharesBlocks`), and read what is in its place then; copy where it does not. */
+  readonly share?: true
   /** A source that is not what was seen of it fails with SOURCE_CHANGED; where it is given, nobody looks before reading. */
   readonly seen?: Seen
   /** Bytes expected; a source of another size fails with INTEGRITY. Absent: whatever it has when it is opened. */
@@ -231,6 +233,12 @@ export interface Store {
 
   /** The same in one go, where there is nothing to wait for: a promise for each of many small files is felt. Blocks its thread: for worker threads. */
   copyNow?(from: Store, path: string, to: string, options: CopyOptions): Copied | undefined
+
+  /**
+   * Can it have another store's files without their bytes being written, since both are on one file system that shares blocks between files (XFS, Btrfs)? Tried on one file,
+   * under the name `spare`, of which nothing stays. A file that is not there is no reason to reject.
+   */
+  sharesBlocks?(from: Store, path: string, spare: string, options?: Pick<Placement, 'owner'>): Promise<boolean>
 
   /**
    * One of its own files under a second name, without a byte through this process: a hard link on disk, a copy inside the service elsewhere. Undefined where

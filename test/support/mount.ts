@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -12,6 +12,33 @@ export function mountTmpfs(t: Test, size: string): string {
     execFileSync('umount', ['-l', folder])
     rmSync(folder, { recursive: true })
   })
+  return folder
+}
+
+const makers = {
+  ext4: ['mkfs.ext4', '-q', '-F'],
+  xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
+  btrfs: ['mkfs.btrfs', '-q'],
+} as const
+
+/** Mounts a file system of this kind, in an image; needs root. The test unmounts it. @throws what is missing */
+export function mountImage(t: Test, kind: keyof typeof makers, mib = 320): string {
+  const folder = mkdtempSync(join(tmpdir(), 'arc-backup-test-'))
+  const image = `${folder}.image`
+  t.teardown(() => {
+    rmSync(folder, { recursive: true })
+    rmSync(image)
+  })
+  writeFileSync(image, '')
+  truncateSync(image, mib * 2 ** 20)
+  const [program, ...options] = makers[kind]
+  try {
+    execFileSync(program, [...options, image], { stdio: 'pipe' })
+    execFileSync('mount', ['-o', 'loop', image, folder], { stdio: 'pipe' })
+  } catch (cause) {
+    throw new Error(`this test needs root, ${program}, a loop device and a kernel that knows ${kind}`, { cause })
+  }
+  t.teardown(() => void execFileSync('umount', [folder]))
   return folder
 }
 
