@@ -129,6 +129,8 @@ export class LocalStore implements Store {
       { root: from.url, path: checkPath(path) },
       { root: this.url, path: checkPath(spare) },
     ]
+    // One that a kill has left.
+    await this.remove([spare])
     try {
       return await canShareBlocks(source, target, options)
     } finally {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runBackup } from '../../src/engine/backup.js'
 import type { Pool } from '../../src/engine/pool.js'
@@ -79,6 +79,23 @@ for (const kind of ['xfs', 'btrfs'] as const) {
     t.equal(await runBackup(run, wholeBackup), 'completed')
   })
 }
+
+t.test('what a kill has left of such a try, and of a staged file, is in nobody’s way', async (t) => {
+  const scene = openScene(t)
+  scene.put(['db/m/2026/01/01/00/a.parquet', 'a'])
+  const run = scene.open()
+  mkdirSync(`${scene.target}/${run.backupId}/data`, { recursive: true })
+  writeFileSync(`${scene.target}/${run.backupId}/data/.${run.id}.part`, 'left')
+  t.equal(await runBackup(run, wholeBackup), 'completed')
+  t.same(readdirSync(`${scene.target}/${run.backupId}/data`), ['db'])
+
+  const expected = hashTree(scene.storage)
+  const back = scene.open('restore', run.backupId)
+  writeFileSync(`${scene.storage}/db/m/2026/01/01/00/a.parquet`, 'changed')
+  writeFileSync(`${scene.storage}/db/m/2026/01/01/00/.a.parquet.${back.id}.part`, 'left')
+  t.equal(await runRestore(back, { ...restoreOf(run.backupId), staging: 'file' }), 'completed')
+  t.same(hashTree(scene.storage), expected)
+})
 
 t.test('elsewhere one file is tried, nothing of it stays, and copying is as ever', async (t) => {
   const scene = openScene(t, {}, mountImage(t, 'ext4', 160))
