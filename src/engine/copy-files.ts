@@ -6,6 +6,7 @@ import { batchesOf, completeListing, type Listing } from './chunks.js'
 import { runLanes } from './lanes.js'
 import type { Report } from './report.js'
 import type { Run } from './run.js'
+import { checkAfter } from './source-root.js'
 import type { CopyTask, ProveTask } from './transfer.js'
 
 /** What is the same for all files of one copying. */
@@ -38,6 +39,8 @@ export async function copyFiles(run: Run, listing: Listing, plan: CopyPlan, afte
     if (report) onReport?.(report)
     onBatch?.()
     if (fatal) throw fromFailure(fatal)
+    // Each file that is still to come would fail too, and then be taken for one that vanished.
+    if (plan.live) await checkAfter(run, failures)
   })
 }
 

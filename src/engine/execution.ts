@@ -27,6 +27,7 @@ import type {
 import type { Pool } from './pool.js'
 import { Progress } from './progress.js'
 import { type EngineSettings, type Run, storeNames, targetStoreName } from './run.js'
+import { sourceDevice } from './source-root.js'
 import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
@@ -135,6 +136,7 @@ export async function openRun(
     startedAt: new Date(tracker.snapshot().startedAt),
     settings,
     storage,
+    sourceDevice: sourceDevice(settings.storagePath),
     target: target.store,
     targetStore: targetStoreName(target.name),
     uploads: `${scratch.url}/uploads.jsonl`,

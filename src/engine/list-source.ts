@@ -1,5 +1,5 @@
 import { isAbsolute, relative } from 'node:path'
-import { isServiceError, ServiceError } from '../errors.js'
+import { isServiceError } from '../errors.js'
 import { classify, databaseOf } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
 import { type Batch, type BatchFile, packBatches } from './batch.js'
@@ -131,21 +131,6 @@ export async function walkFolders(
     run.pool,
     { ...walkOf(run, folders, databases), namesOnly, ...timed },
     { batch: found, ...(times && { times }) },
-  )
-}
-
-/**
- * A source that is gone as a whole looks like one with many vanished folders and files, and so does the empty folder that a file system was mounted on.
- *
- * @throws STORE_NOT_FOUND
- */
-export async function checkSource(run: Run): Promise<void> {
-  for await (const _ of run.storage.list('', { depth: 1 })) return
-  const { totalFiles } = run.tracker
-  if (totalFiles === 0) return
-  throw new ServiceError(
-    'STORE_NOT_FOUND',
-    `cannot read ${run.storage.url}: it is empty now and had ${totalFiles} files when it was listed`,
   )
 }
 

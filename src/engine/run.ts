@@ -64,6 +64,8 @@ export interface Run {
   readonly settings: EngineSettings
   /** Arc's files. The pool knows it by the same name, as it does the next two. */
   readonly storage: Store
+  /** The file system that they lay on when the operation began or went on, where they are on this machine. */
+  readonly sourceDevice: bigint | null
   /** Where this operation's backup is. */
   readonly target: Store
   /** Name of that store in the pool. */

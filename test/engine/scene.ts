@@ -12,6 +12,7 @@ import { Progress } from '../../src/engine/progress.js'
 import { type EngineSettings, type Run, targetStoreName } from '../../src/engine/run.js'
 import type { SelectOutcome } from '../../src/engine/selection.js'
 import type { IndexOutcome } from '../../src/engine/sidecar-runs.js'
+import { sourceDevice } from '../../src/engine/source-root.js'
 import { Tracker } from '../../src/engine/tracker.js'
 import type { TransferOutcome } from '../../src/engine/transfer.js'
 import type { ListOutcome } from '../../src/engine/walk.js'
@@ -126,6 +127,7 @@ export function openScene(
       startedAt: new Date(),
       settings,
       storage: wrap(new LocalStore(storage), 'storage'),
+      sourceDevice: sourceDevice(storage),
       target: wrap(new LocalStore(target), targetStoreName('local')),
       targetStore: targetStoreName('local'),
       uploads: `${scratch.url}/uploads.jsonl`,
