@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import chromium from '@sparticuz/chromium'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
@@ -5,6 +7,7 @@ import type { Test } from 'tap'
 
 /** How long the page may take to show something, in ms. */
 const patience = 30_000
+const script = new URL('../../dist/page/main.js', import.meta.url).href
 
 /** The Chromium that npm brings, or another: `CHROMIUM_PATH`. Who starts it closes it. */
 export async function launchBrowser(): Promise<Browser> {
@@ -34,7 +37,20 @@ export interface View {
 export async function openView(t: Test, url: string): Promise<View> {
   const browser = await launchBrowser()
   t.teardown(() => browser.close())
-  return viewOf(await browser.newPage(), url)
+  const page = await browser.newPage()
+  const { NODE_V8_COVERAGE: records } = process.env
+  if (records) t.teardown(await recordCoverage(page, records))
+  return viewOf(page, url)
+}
+
+/** What Node does for its processes, for the page: writes what ran of its script, as that of the file that was built. Answers what ends it. */
+async function recordCoverage({ coverage }: Page, records: string): Promise<() => Promise<void>> {
+  await coverage.startJSCoverage({ resetOnNavigation: false, includeRawScriptCoverage: true })
+  return async () => {
+    const scripts = (await coverage.stopJSCoverage()).filter(({ url }) => url.endsWith('/page/main.js'))
+    const result = scripts.map(({ rawScriptCoverage }) => ({ ...rawScriptCoverage, url: script }))
+    writeFileSync(`${records}/coverage-page-${randomUUID()}.json`, JSON.stringify({ result }))
+  }
 }
 
 export async function viewOf(page: Page, url: string): Promise<View> {
