@@ -49,6 +49,7 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   try {
     const writeBack = new WriteBack(run.storage, '')
     parts = await stage(run, request, contents.parts, { owner, writeBack })
+    if (request.allOrNothing) await findOccupied(run)
     if (request.allOrNothing && countMissing(run, missing) > 0) throw incomplete(run)
     run.progress.check()
     tracker.enter('syncing')
@@ -128,6 +129,18 @@ async function stage(
     throw namedTwice(run, error)
   })
   return proven
+}
+
+/** A name that is a folder here by now (an object store holds `a` beside `a/b`) could not be switched in: all or nothing has to know it before. */
+async function findOccupied(run: Run): Promise<void> {
+  const store = storeNames.storage
+  await runLanes(run.pool.workers, run.inventory.batches(), async (batch) => {
+    run.progress.check()
+    const { paths, done: states } = batch
+    const { failures, fatal } = await run.pool.transfer({ kind: 'vacancy', store, paths, states })
+    if (fatal) throw fromFailure(fatal)
+    run.inventory.addFailures(batch, failures)
+  })
 }
 
 /** Nothing is compared where there is nothing. */

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs'
-import { type Failure, isServiceError, toFailure } from '../errors.js'
+import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
+import { quote } from '../stores/path.js'
 import { stoppable } from '../stores/stopping.js'
 import type { Copied, Store, Upload } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, fileStates, pathsOf, unpack } from './batch.js'
@@ -14,7 +15,7 @@ import { isUnchanged, type Reuse, readKnown, reuseFile } from './reuse.js'
 import { checkOwnName, hiddenName } from './stage-name.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
-export type TransferTask = CopyTask | ConfirmTask | ProveTask | InspectTask | RenameTask | RemoveTask
+export type TransferTask = CopyTask | ConfirmTask | VacancyTask | ProveTask | InspectTask | RenameTask | RemoveTask
 
 interface Ways {
   readonly from: string
@@ -77,6 +78,15 @@ export interface ConfirmTask {
   readonly states: Uint8Array
 }
 
+/** Can each staged file have its own name, or does a folder have it? */
+export interface VacancyTask {
+  readonly kind: 'vacancy'
+  readonly store: string
+  readonly paths: string
+  /** What became of each file (`fileStates`): only those that were done are looked at. */
+  readonly states: Uint8Array
+}
+
 /** Is each path a plain file, in real folders, on both sides? */
 export interface InspectTask extends Ways {
   readonly kind: 'inspect'
@@ -129,6 +139,8 @@ export async function transfer(
         return await copyBatch(task, await store(task.from), await store(task.to), limits)
       case 'confirm':
         return await confirmBatch(task, await store(task.store))
+      case 'vacancy':
+        return await findOccupied(task, await store(task.store))
       case 'prove':
         return await proveBatch(task, await store(task.from), limits)
       case 'inspect':
@@ -236,6 +248,23 @@ async function confirmBatch({ batch, states }: ConfirmTask, store: Store): Promi
     await confirmInPlace(store, file)
     return fileStates.leftAlone
   })
+}
+
+async function findOccupied(task: VacancyTask, store: Store): Promise<TransferOutcome> {
+  const paths = pathsOf(task)
+  const failures: BatchFailure[] = []
+  for (const [index, path] of paths.entries()) {
+    if (task.states[index] !== fileStates.done) continue
+    try {
+      await store.stat(path)
+    } catch (error) {
+      if (!isServiceError(error, 'STORE_NOT_FOUND')) throw error
+      if (error.detail.isFolder !== true) continue
+      const message = `cannot write ${quote(path)} at ${store.url}: a folder has this name`
+      failures.push({ index, failure: toFailure(new ServiceError('PATH_INVALID', message, { verb: 'write', path })) })
+    }
+  }
+  return { ...emptyOutcome(paths.length), failures }
 }
 
 async function inspectBatch(task: InspectTask, from: Store, to: Store): Promise<TransferOutcome> {

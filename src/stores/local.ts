@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { ServiceError, systemCode } from '../errors.js'
 import { copyLocalFile } from './local-copy.js'
-import { localFailure, type Verb } from './local-failure.js'
+import { localFailure, unwritable, type Verb } from './local-failure.js'
 import { linkLocalFile } from './local-link.js'
 import { hasOnlyFiles, listFolders, listLevel } from './local-list.js'
 import { streamFile } from './local-read.js'
@@ -60,7 +60,8 @@ export class LocalStore implements Store {
       const stat = lstatSync(name, { bigint: true })
       if (stat.isFile()) return { path, size: Number(stat.size), mtimeNs: stat.mtimeNs }
       const code = stat.isDirectory() ? 'STORE_NOT_FOUND' : 'PATH_UNSAFE'
-      throw new ServiceError(code, `cannot stat ${name}: it is not a regular file`, { verb: 'stat', path })
+      const isFolder = stat.isDirectory() && { isFolder: true }
+      throw new ServiceError(code, `cannot stat ${name}: it is not a regular file`, { verb: 'stat', path, ...isFolder })
     })
   }
 
@@ -149,7 +150,14 @@ export class LocalStore implements Store {
 
   async rename(from: string, to: string): Promise<void> {
     const [source, target] = [this.#full(from), this.#full(to)]
-    this.#try('rename', from, () => renameSync(source, target))
+    this.#try('rename', from, () => {
+      try {
+        renameSync(source, target)
+      } catch (error) {
+        if (systemCode(error) === 'EISDIR') throw unwritable(to, this.url, 'a folder has this name', error)
+        throw error
+      }
+    })
   }
 
   async sync({ below = '', ahead }: SyncOptions = {}): Promise<void> {

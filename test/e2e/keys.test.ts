@@ -72,9 +72,38 @@ t.test('Azure holds them, a disk does not', async (t) => {
   const there = await startTestService(t, { folder: home })
   const restore = { backup_id: whole.backup_id, confirm: true, restore_metadata: false }
   const none = await there.run('/restore', { ...restore, all_or_nothing: true })
-  t.match(none, { outcome: 'failed', missing_files: 1, missing_sample: [{ code: 'PATH_INVALID', path: long }] })
+  t.match(none, { outcome: 'failed', missing_files: 2, missing_sample: [{ code: 'PATH_INVALID', path: long }] })
   t.same(readdirSync(`${home}/storage`), [], 'nothing at all')
   const most = await there.run('/restore', restore)
   t.match(most, { outcome: 'failed', missing_files: 2 })
   t.equal(Object.keys(hashTree(`${home}/storage`)).filter((path) => path.endsWith('.parquet')).length, 41)
+})
+
+t.test('all or nothing: a file whose name is a folder here is found before the first live file changes', async (t) => {
+  const folder = t.testdir({ storage: { db: { m: { 'live.parquet': 'live' } } } })
+  const [source, blobs] = [await makePlace(t, 'azure'), await makePlace(t, 'azure')]
+  const config = (storage: readonly string[]): string =>
+    [
+      ...['[auth]', 'enabled = false', '[storage]', ...storage],
+      ...['[backup]', 'local_path = ""', 'default_target = "blobs"'],
+      ...['[backup.targets.blobs]', 'type = "azure"', ...blobs.lines],
+    ].join('\n')
+  for (const path of ['db/m/live.parquet', both, `${both}/below.parquet`])
+    await source.place.put(path, Buffer.from(path))
+  writeFileSync(`${folder}/arc.toml`, config(['backend = "azure"', ...source.lines]))
+  const there = await startTestService(t, { folder })
+  const { backup_id } = await there.run('', { include_metadata: false })
+  const home = t.testdir({ storage: { db: { m: { 'live.parquet': 'live' } } } })
+  writeFileSync(`${home}/arc.toml`, config([`local_path = "${home}/storage"`]))
+  const before = hashTree(`${home}/storage`)
+  const here = await startTestService(t, { folder: home })
+  const restore = { backup_id, confirm: true, restore_metadata: false }
+  t.match(await here.run('/restore', { ...restore, all_or_nothing: true }), {
+    outcome: 'failed',
+    missing_files: 1,
+    missing_sample: [{ code: 'PATH_INVALID' }],
+  })
+  t.same(hashTree(`${home}/storage`), before)
+  t.match(await here.run('/restore', restore), { outcome: 'failed', missing_files: 1 })
+  t.equal(Object.keys(hashTree(`${home}/storage`)).filter((path) => path.endsWith('.parquet')).length, 2)
 })

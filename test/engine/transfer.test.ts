@@ -16,7 +16,7 @@ import {
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { type BatchFile, pack } from '../../src/engine/batch.js'
+import { type BatchFile, fileStates, pack } from '../../src/engine/batch.js'
 import { Progress } from '../../src/engine/progress.js'
 import { hiddenName } from '../../src/engine/stage-name.js'
 import { type CopyTask, type TransferTask, transfer } from '../../src/engine/transfer.js'
@@ -331,7 +331,8 @@ t.test('one by one: a hidden name until it is proven; what a kill left under it 
   t.equal(readFileSync(here.target('db/a'), 'utf8'), 'old')
   t.match(await here.copy([file], task), { fatal: null, failures: [] })
   t.match(await here.copy([folder], task), {
-    fatal: { message: /cannot rename "db.*illegal operation on a directory/ },
+    fatal: null,
+    failures: [{ failure: { code: 'PATH_INVALID', message: /cannot write "db.*a folder has this name/ } }],
   })
   t.equal(readFileSync(here.target('db/a'), 'utf8'), readFileSync(`${here.folder}/from/db/a`, 'utf8'))
   t.same(readdirSync(here.target('db')).sort(), ['a', 'b'], 'nothing hidden is left')
@@ -400,8 +401,22 @@ t.test('rename: what can not be shown leaves nothing hidden', async (t) => {
   mkdirSync(here.target('db/a'), { recursive: true })
   writeFileSync(here.target(hiddenName('db/a', operation, 'part')), 'new')
   const outcome = await here.run({ kind: 'rename', store: 'to', paths: 'db/a', operation, direction: 'show' })
-  t.match(outcome, { fatal: null, failures: [{ failure: { message: /illegal operation on a directory/ } }] })
+  t.match(outcome, {
+    fatal: null,
+    failures: [{ failure: { code: 'PATH_INVALID', message: /a folder has this name/ } }],
+  })
   t.same(readdirSync(here.target('db')), ['a'])
+})
+
+t.test('vacancy: a staged file whose name is a folder is named before anything is renamed', async (t) => {
+  const here = scene(t)
+  mkdirSync(here.target('db/a'), { recursive: true })
+  writeFileSync(here.target('db/live'), 'old')
+  const states = new Uint8Array([fileStates.done, fileStates.done, fileStates.done, 0])
+  const paths = 'db/a\0db/live\0db/new\0db/a'
+  const { failures, fatal } = await here.run({ kind: 'vacancy', store: 'to', paths, states })
+  t.match({ failures, fatal }, { fatal: null, failures: [{ index: 0, failure: { code: 'PATH_INVALID' } }] })
+  t.equal(failures.length, 1)
 })
 
 t.test('remove: files, or what was staged for them', async (t) => {
