@@ -25,8 +25,9 @@ async function writeManifest(run: Run, manifest: Manifest): Promise<void> {
   try {
     await writeText(target, `${backupId}/${backupPaths.manifest}`, text, { ifAbsent: true })
   } catch (error) {
-    // An object store may have done what it gave no answer to, or do it yet.
-    const shown = target.rename ? undefined : await entomb(target, backupId).catch(() => undefined)
+    // An object store may have done what it gave no answer to, or do it yet. One that was waited for is asked once more, and not waited for: the sweep comes back to it.
+    const once = isServiceError(error) && isWaitedOut(error)
+    const shown = target.rename ? undefined : await entomb(target, backupId, { once }).catch(() => undefined)
     if (shown?.equals(Buffer.from(text))) return
     await abandon(run, error, shown === null)
     throw error

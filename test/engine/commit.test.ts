@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { commit, findCommitted } from '../../src/engine/commit.js'
 import type { Run } from '../../src/engine/run.js'
+import { ServiceError } from '../../src/errors.js'
 import { type Manifest, readManifest, serializeManifest } from '../../src/format/manifest.js'
 import { serializeTombstone } from '../../src/format/tombstone.js'
 import { openStore } from '../../src/stores/open.js'
@@ -54,6 +55,20 @@ t.test('a commit that the store has not done yet is never done: no backup is lis
   t.equal(await findCommitted(run), null)
   t.same(await namesOf(run.target, run.backupId), ['manifest.json'], 'a tombstone')
 })
+
+t.test(
+  'a store that was waited for at the manifest is asked once for the tombstone, and not waited for again',
+  async (t) => {
+    const { run, manifest } = await prepare(t, false)
+    let asked = 0
+    const writeSmall = async () => {
+      asked += 1
+      throw new ServiceError('STORE_TIMEOUT', 'no answer', { verb: 'write', store: run.target.url })
+    }
+    await t.rejects(commit({ ...run, target: { ...run.target, writeSmall } }, manifest), { code: 'STORE_TIMEOUT' })
+    t.equal(asked, 1)
+  },
+)
 
 t.test('a backup that was swept meanwhile can not be committed any more', async (t) => {
   const { run, manifest, store } = await prepare(t, false)
