@@ -83,8 +83,6 @@ export class Coordinator {
   readonly #options: CoordinatorOptions
   readonly #lock: InstanceLock
   readonly #journal: Journal
-  /** Left running by the process before this one. */
-  readonly #abandoned: readonly OperationStatus[]
   readonly #storage: Store
   readonly #targets: Targets
   readonly #pool: Pool
@@ -110,7 +108,7 @@ export class Coordinator {
     this.#journal = new Journal(`${options.settings.statePath}/journal.db`)
     // What a process that was killed had planned: nobody else plans here.
     rmSync(`${options.settings.statePath}/plans`, { recursive: true, force: true })
-    this.#abandoned = this.#journal.adoptAbandoned(new Date().toISOString())
+    this.#journal.adoptAbandoned(new Date().toISOString())
     this.#storage = storage
     this.#targets = targets
     const stores = storesOf(options)
@@ -178,12 +176,13 @@ export class Coordinator {
 
   /**
    * Resolves when the backup and its files are gone; where those are so many that the caller would give up before, once it is gone for good from every list. The
-   * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND.
+   * slot is taken until the last file is gone. @throws BUSY, NOT_FOUND; what kept files of a backup that is gone from the lists from being removed: the sweep comes back to them
    */
   async deleteBackup(id: string, caller: Caller, from?: string): Promise<void> {
     const slot = await this.#slots.enterAfterSweep('delete')
     const locks = new PlaceLocks(this.#around, () => {})
     let removed = Promise.resolve()
+    let left: ServiceError | null = null
     let record: DeleteRecord | null = null
     try {
       const target = await this.#targets.holderOf(id, from)
@@ -203,8 +202,12 @@ export class Coordinator {
       removed = Promise.all([deletion.removed, removePin(target.store, id)])
         .then(() => record?.end(null))
         .catch((error: unknown) => {
-          record?.end(toFailure(error))
+          const failure = toFailure(error)
+          record?.end(failure)
           this.#options.log.error({ backup_id: id, err: error }, 'files of a deleted backup could not be removed')
+          const message = `${id} is deleted, but not all of its files could be removed: ${failure.message}`
+          left = new ServiceError(failure.code, message, { cause: error })
+          void this.#sweepUntilClean()
         })
     } catch (error) {
       record?.end(toFailure(error))
@@ -220,6 +223,7 @@ export class Coordinator {
     const late = sleep(deletePatience, undefined, { signal: patience.signal }).catch(() => {})
     await Promise.race([removed, late])
     patience.abort()
+    if (left) throw left
   }
 
   /** Starts a verify, beside whatever runs. @throws BUSY while another one runs, NOT_FOUND */
@@ -416,18 +420,6 @@ export class Coordinator {
     this.#left = true
     await this.#sweepOnce()
     if (this.#left) void this.#sweepUntilClean()
-    for (const { operation, operationId, backupId, target } of this.#abandoned) {
-      if (operation === 'delete' && (await this.#isGone(backupId, target))) this.#journal.finishDelete(operationId)
-    }
-  }
-
-  async #isGone(id: string, from: string): Promise<boolean> {
-    try {
-      await this.#targets.find(id, from)
-      return false
-    } catch (error) {
-      return isServiceError(error, 'NOT_FOUND')
-    }
   }
 
   /** As soon as nobody else writes where it is to write; unless somebody was faster. */

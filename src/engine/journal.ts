@@ -133,6 +133,18 @@ export class Journal {
     this.end({ ...status, status: 'completed', outcome: 'completed', error: null, errorCode: null })
   }
 
+  /** Deletes of a target's backups that were interrupted, whoever has found that out: what is left of their backups is the sweep's to tell. */
+  interruptedDeletes(target: string): OperationStatus[] {
+    // By the text first: to parse ten thousand of them takes far longer.
+    const rows = this.#db
+      .prepare(
+        `SELECT ${columns} FROM operations WHERE state = ? AND instr(status, '"outcome":"interrupted"') > 0
+         AND json_extract(status, '$.operation') = 'delete' AND json_extract(status, '$.target') = ?`,
+      )
+      .all(states.ended, target)
+    return (rows as Row[]).map((row) => entryOf(row).status)
+  }
+
   /** Oldest first. */
   interrupted(): Interrupted[] {
     const rows = this.#db.prepare('SELECT * FROM operations WHERE state = ? ORDER BY number').all(states.interrupted)

@@ -62,6 +62,7 @@ export async function sweep(
         found = await sweepTarget(around, target, false)
       }
       swept.push(...found)
+      if (!dryRun) await finishDeletes(around, target)
     } catch (error) {
       // The next sweep finds it again.
       around.log.warn({ target: target.name, err: error }, 'target left out of the sweep')
@@ -107,6 +108,16 @@ async function sweepTarget(around: Surroundings, target: Target, dryRun: boolean
     }
   }
   return swept
+}
+
+/** A delete that was killed after it had removed everything has left nothing to be swept: its record alone is to be mended. */
+async function finishDeletes({ journal }: Surroundings, { store, name }: Target): Promise<void> {
+  for (const { operationId, backupId } of journal.interruptedDeletes(name)) {
+    if ((await markerOf(store, backupId)) !== null) continue
+    const manifest = await readSmall(store, `${backupId}/${backupPaths.manifest}`)
+    const gone = manifest === null || (manifest !== 'large' && readTombstone(manifest) !== null)
+    if (gone) journal.finishDelete(operationId)
+  }
 }
 
 /**
