@@ -30,8 +30,11 @@ async function attack(cleanup: Cleanup): Promise<void> {
   cleanup.teardown(() => rmSync(folder, { recursive: true }))
   const ground = await FuzzGround.open(cleanup, folder)
   const began = performance.now()
-  const counts = await ground.send(Number(values.requests), Number(values.seed))
-  const seconds = (performance.now() - began) / 1000
+  const took = (): number => (performance.now() - began) / 1000
+  const counts = await ground.send(Number(values.requests), Number(values.seed), (sent) => {
+    if (sent % 1000 === 0) console.log(`${sent} requests in ${took().toFixed(0)} s`)
+  })
+  const seconds = took()
   const { wrong, memory } = await ground.end()
   const rows = Object.entries(counts).map(([status, count]) => [status === '0' ? 'closed' : status, String(count)])
   console.log(formatTable([['STATUS', 'REQUESTS'], ...rows]))

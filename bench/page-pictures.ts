@@ -6,6 +6,7 @@ import { loadConfig } from '../src/config/load.js'
 import { createLog } from '../src/log.js'
 import { startService } from '../src/service.js'
 import { launchBrowser, type View, viewOf } from '../test/support/browser.js'
+import { recordRun } from '../test/support/scheduled.js'
 
 /** `npm run pictures`: each view of the page, light and dark, wide and on a phone, into docs/page/. */
 const folder = mkdtempSync(join(tmpdir(), 'arc-backup-pictures-'))
@@ -18,7 +19,15 @@ const storage = `${folder}/data/arc`
 for (let index = 0; index < 24; index += 1) {
   writeFileSync(`${storage}/metrics/cpu/big${index}.parquet`, Buffer.alloc(64 << 20, index))
 }
-const env = { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1', ARC_BACKUP_WORKERS: '1' }
+const schedule = {
+  ARC_BACKUP_SCHEDULE_CRON: '0 3 * * *',
+  ARC_BACKUP_SCHEDULE_TIMEZONE: 'UTC',
+  ARC_BACKUP_SCHEDULE_VERIFY: 'quick',
+  ARC_BACKUP_SCHEDULE_PRUNE_KEEP_DAILY: '7',
+}
+// Its run is on record, and covers what was due until now.
+recordRun(`${folder}/data/arc-backup`, schedule, { daysAgo: 0.4, outcome: 'completed', note: null, missed: 0 })
+const env = { ...schedule, ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1', ARC_BACKUP_WORKERS: '1' }
 const config = loadConfig({ cwd: folder, env, home: folder })
 const service = await startService(config, createLog({ level: 'silent', format: 'json' }))
 const browser = await launchBrowser()

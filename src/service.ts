@@ -176,7 +176,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
         })
       : null
     const feed = new Feed(coordinator)
-    metrics = new Metrics(coordinator)
+    metrics = new Metrics(coordinator, scheduler)
     const isLocal = isLoopback(config.server.host)
     const app = createApp({ operations: coordinator, schedule: scheduler, feed, metrics, authenticator, isLocal, log })
     const { tls, readTimeoutMs, idleTimeoutMs } = config.server

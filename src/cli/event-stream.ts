@@ -1,6 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { ServiceError } from '../errors.js'
 import type { Body } from './backups.js'
+import type { Sender } from './sender.js'
 
 /** Ms without a byte after which a stream is taken for dead: the service says something every 15 s. */
 const longestSilence = 40_000
@@ -12,13 +13,14 @@ const longestSilence = 40_000
  * @throws UNAVAILABLE or a network error where the stream breaks, or the service has none (Arc's own has not)
  */
 export async function* followOperation(
+  sender: Sender,
   url: URL,
   headers: Record<string, string>,
   operationId: string,
 ): AsyncGenerator<Body> {
   for (let last = operationId; ; ) {
     let heard = false
-    for await (const { id, data } of listen(url, { ...headers, 'last-event-id': last })) {
+    for await (const { id, data } of listen(sender, url, { ...headers, 'last-event-id': last })) {
       const status = JSON.parse(data) as Body
       if (status.operation_id !== operationId) continue
       yield status
@@ -30,21 +32,22 @@ export async function* followOperation(
   }
 }
 
-async function* listen(url: URL, headers: Record<string, string>): AsyncGenerator<EventSourceMessage> {
+async function* listen(sender: Sender, url: URL, headers: Record<string, string>): AsyncGenerator<EventSourceMessage> {
   const abort = new AbortController()
   const silence = setTimeout(() => abort.abort(), longestSilence)
   try {
     const accept = 'text/event-stream'
-    const answer = await fetch(url, { headers: { ...headers, accept }, redirect: 'manual', signal: abort.signal })
-    if (!answer.ok || !answer.body || !answer.headers.get('content-type')?.startsWith(accept)) {
-      throw new ServiceError('UNAVAILABLE', `${url.origin} has no stream of events (HTTP ${answer.status})`)
+    const sent = { method: 'GET', headers: { ...headers, accept }, signal: abort.signal }
+    const answer = await sender.send(url, sent)
+    if (answer.statusCode !== 200 || !answer.headers['content-type']?.startsWith(accept)) {
+      throw new ServiceError('UNAVAILABLE', `${url.origin} has no stream of events (HTTP ${answer.statusCode})`)
     }
     const events: EventSourceMessage[] = []
     const parser = createParser({ onEvent: (event) => void events.push(event) })
     const decoder = new TextDecoder()
-    for await (const chunk of answer.body) {
+    for await (const chunk of answer) {
       silence.refresh()
-      parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }))
+      parser.feed(decoder.decode(chunk as Buffer, { stream: true }))
       yield* events.splice(0)
     }
   } finally {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { loadConfig } from '../config/load.js'
+import { ServiceError } from '../errors.js'
 import { createLog } from '../log.js'
 import { version } from '../version.js'
 import { askToProceed } from './ask.js'
@@ -25,6 +26,9 @@ export interface Terminal {
 interface CommonOptions {
   readonly config?: string
   readonly url?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly cacert?: string
   readonly json?: boolean
   readonly bandwidthLimit?: string
 }
@@ -103,6 +107,9 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
       .command(name)
       .description(description)
       .option('--url <url>', 'ask the service at this URL; its token comes from ARC_TOKEN')
+      .option('--cert <file>', 'certificate (PEM) for a service that asks for one (or ARC_BACKUP_CLIENT_CERT)')
+      .option('--key <file>', 'its key, where it is not in that file (or ARC_BACKUP_CLIENT_KEY)')
+      .option('--cacert <file>', 'trust these authorities for the service (or ARC_BACKUP_CLIENT_CACERT)')
       .option('--json', 'print the answer as JSON')
   program
     .command('serve')
@@ -341,8 +348,17 @@ function tell(status: Body, options: CommonOptions, terminal: Terminal): number 
 }
 
 function open(options: CommonOptions, terminal: Terminal): Backups {
-  if (options.url !== undefined) return remoteBackups(options.url, terminal.env.ARC_TOKEN)
-  const { bandwidthLimit: limit } = options
+  const { url, cert, key, cacert, bandwidthLimit: limit } = options
+  const given = Object.entries({ cert, key, cacert }).find(([, file]) => file !== undefined)
+  if (given && !url?.startsWith('https:'))
+    throw new ServiceError('REQUEST_INVALID', `--${given[0]} is for a service at a --url that begins with https:`)
+  if (url !== undefined) {
+    const { ARC_BACKUP_CLIENT_CERT: ownCert, ARC_BACKUP_CLIENT_KEY: ownKey, ARC_BACKUP_CLIENT_CACERT } = terminal.env
+    // A key belongs to its certificate: the environment's is none for a certificate that is named.
+    const shown = (cert ?? key) ? { cert, key } : { cert: ownCert || undefined, key: ownKey || undefined }
+    const trusted = cacert ?? (ARC_BACKUP_CLIENT_CACERT || undefined)
+    return remoteBackups(url, terminal.env.ARC_TOKEN, { ...shown, cacert: trusted })
+  }
   const config = load(options.config, { ...terminal.env, ...(limit !== undefined && { [bandwidthVariable]: limit }) })
   const log = createLog({ level: 'warn', format: 'console', fd: 2 })
   for (const warning of config.warnings) log.warn(warning)

@@ -1,7 +1,9 @@
+import { text as textOf } from 'node:stream/consumers'
 import { type ErrorCode, errorCodes, ServiceError } from '../errors.js'
 import { parseBackupId } from '../http/requests.js'
 import type { Backups, Begun, Body } from './backups.js'
 import { followOperation } from './event-stream.js'
+import { Sender, type Sent, type TlsFiles } from './sender.js'
 
 /** Longest wait for an answer, in ms: a delete of a large backup is made durable before it is answered. */
 const answerTimeout = 60_000
@@ -23,15 +25,22 @@ const codes: Record<number, ErrorCode> = {
  *
  * @param url base URL, e.g. `http://127.0.0.1:8010`
  * @param token an admin token, from the environment: an argument would show in the process list
+ * @param files what a service sees and shows, where the URL is `https:`
  * @throws REQUEST_INVALID for what is no such URL or token; neither is repeated
  */
-export function remoteBackups(url: string, token: string | undefined): Backups {
+export function remoteBackups(url: string, token: string | undefined, files: TlsFiles = {}): Backups {
   const base = parseUrl(url)
-  // A header takes no others, and fetch would repeat the token when it says so.
+  // A header takes no others.
   if (token && !/^[ -~]+$/.test(token)) {
     throw new ServiceError('REQUEST_INVALID', 'ARC_TOKEN has a character that no token has')
   }
   const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+  const sender = new Sender(base, files)
+  /** The whole answer: its body may break off too. */
+  const exchange = async (target: URL, sent: Sent): Promise<{ status: number; text: string }> => {
+    const answer = await sender.send(target, sent)
+    return { status: answer.statusCode ?? 0, text: await textOf(answer) }
+  }
   const call = async (method: string, path: string, body?: Body, timeout = answerTimeout): Promise<Body> => {
     const target = new URL(`api/v1/backup${path}`, base)
     const headers = {
@@ -39,23 +48,19 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
       ...authorization,
       ...(body && { 'content-type': 'application/json' }),
     }
-    const { answer, text } = await exchange(target, {
+    const { status, text } = await exchange(target, {
       method,
       headers,
-      // After a redirect a POST is a GET, whose answer would be taken for its own.
-      redirect: 'manual',
       signal: AbortSignal.timeout(timeout),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new ServiceError('UNAVAILABLE', `cannot reach ${target.origin}: ${why}`, { cause: error })
+      throw new ServiceError('UNAVAILABLE', `cannot reach ${target.origin}: ${reasonOf(error)}`, { cause: error })
     })
     const parsed = parse(text)
-    if (answer.ok && parsed) return parsed
-    const said = typeof parsed?.error === 'string' ? parsed.error : `HTTP ${answer.status} without a JSON body`
+    if (status >= 200 && status < 300 && parsed) return parsed
+    const said = typeof parsed?.error === 'string' ? parsed.error : `HTTP ${status} without a JSON body`
     const detail = typeof parsed?.detail === 'string' ? `: ${parsed.detail}` : ''
-    const code = errorCodes.find((known) => known === parsed?.code) ?? codes[answer.status] ?? 'INTERNAL'
+    const code = errorCodes.find((known) => known === parsed?.code) ?? codes[status] ?? 'INTERNAL'
     throw new ServiceError(code, `${target.origin} says: ${said}${detail}`)
   }
   const start = async (path: string, request: Body): Promise<Begun> => {
@@ -76,7 +81,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     list: () => call('GET', ''),
     show: async (id, target) => call('GET', pathOf(id, target)),
     status: () => call('GET', '/status'),
-    follow: (id) => followOperation(new URL('api/v1/backup/events', base), authorization, id),
+    follow: (id) => followOperation(sender, new URL('api/v1/backup/events', base), authorization, id),
     operation: (id) => call('GET', operationPath(id)),
     findingsOf: (id) => `${new URL(`api/v1/backup/operations/${id}/findings`, base)}`,
     cancel: async (id) => void (await call('POST', id === undefined ? '/cancel' : `${operationPath(id)}/cancel`)),
@@ -85,7 +90,7 @@ export function remoteBackups(url: string, token: string | undefined): Backups {
     limits: (change) => (change ? call('PATCH', '/limits', change) : call('GET', '/limits')),
     sweep: async () => refuseRemote('sweep'),
     undo: async () => refuseRemote('undo'),
-    close: async () => {},
+    close: async () => sender.close(),
   }
 }
 
@@ -114,10 +119,13 @@ function parseUrl(text: string): URL {
   return new URL(`${url.origin}${url.pathname.replace(/\/*$/, '/')}`)
 }
 
-/** The whole answer: its body may break off too. */
-async function exchange(target: URL, init: RequestInit): Promise<{ answer: Response; text: string }> {
-  const answer = await fetch(target, init)
-  return { answer, text: await answer.text() }
+/** OpenSSL's messages have numbers and places in its source around what it means. */
+function reasonOf(error: unknown): string {
+  const { reason, code, cause } = error as { reason?: unknown; code?: unknown; cause?: unknown }
+  if (/_CERTIFICATE_REQUIRED$/.test(String(code))) return 'it asks for a certificate: --cert'
+  if (typeof reason === 'string') return reason
+  const root = cause instanceof Error ? cause : error
+  return root instanceof Error ? root.message : String(root)
 }
 
 function parse(text: string): Body | undefined {

@@ -138,7 +138,7 @@ export const meanings: Readonly<Record<OwnKey, Meaning>> = {
   'backup.host': { is: 'Address to listen on, in place of `server.host`.', example: '"127.0.0.1"' },
   'backup.port': { is: 'Port to listen on, in place of `server.port`.', example: '8010' },
   'backup.tls_client_ca_file': {
-    is: "Certificates (PEM) of the authorities whose clients may connect. A token is needed all the same; so are certificates for `/health` and `/metrics`, and the command line's `--url` can't show one.",
+    is: 'Certificates (PEM) of the authorities whose clients may connect. A token is needed all the same; so are certificates for `/health` and `/metrics`. The command line shows one with `--url … --cert FILE --key FILE`.',
     example: '"/etc/arc/tls/clients.pem"',
   },
   'backup.tls_client_auth': {

@@ -14,6 +14,9 @@ export const ofCommands = [
   'ARC_BACKUP_REQUESTED_BY',
 ]
 
+/** What the command line takes for `--url` (`cli/program.ts`). */
+const ofClients = ['ARC_BACKUP_CLIENT_CERT', 'ARC_BACKUP_CLIENT_KEY', 'ARC_BACKUP_CLIENT_CACERT']
+
 /** Warnings for names of ours that nothing reads. Elsewhere they are Arc's own keys, and those of its later versions: none of our business. */
 export function unknownNames(file: ConfigFile | null, env: NodeJS.ProcessEnv, keys: readonly string[]): string[] {
   const warnings: string[] = []
@@ -27,7 +30,7 @@ export function unknownNames(file: ConfigFile | null, env: NodeJS.ProcessEnv, ke
   const variables = ours.map(variableOf)
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('ARC_BACKUP_') || !value || variables.includes(variable)) continue
-    if (ofCommands.includes(variable)) continue
+    if (ofCommands.includes(variable) || ofClients.includes(variable)) continue
     const hint = ofAnUnknownTarget(variable, variables)
       ? `name its target in ${variableOf('backup.target_names')}`
       : `the nearest is ${nearest(variable, variables)}`

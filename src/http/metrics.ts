@@ -2,6 +2,8 @@ import { MetricRegistry } from './metric-registry.js'
 import { OperationMetrics } from './operation-metrics.js'
 import type { Operations } from './operations.js'
 import { ProcessMetrics } from './process-metrics.js'
+import type { Scheduled } from './schedule.js'
+import { ScheduleMetrics } from './schedule-metrics.js'
 import { TargetMetrics } from './target-metrics.js'
 
 /**
@@ -12,9 +14,11 @@ export class Metrics {
   readonly #registry = new MetricRegistry()
   readonly #process: ProcessMetrics
 
-  constructor(operations: Operations) {
+  /** @param schedule null where nothing is scheduled */
+  constructor(operations: Operations, schedule: Scheduled | null = null) {
     new OperationMetrics(operations, this.#registry)
     new TargetMetrics(operations, this.#registry)
+    if (schedule) new ScheduleMetrics(schedule, this.#registry)
     this.#process = new ProcessMetrics(operations, this.#registry)
   }
 

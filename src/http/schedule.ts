@@ -4,6 +4,8 @@ import type { ScheduleView } from '../schedule/scheduler.js'
 /** What the API needs of the schedule; `schedule/scheduler.ts` is it. */
 export interface Scheduled {
   view(): ScheduleView
+  /** How often it was due and no run followed, as runs that ended in this process found it. */
+  readonly missed: number
   /** Newest first. */
   runs(limit: number): Run[]
 }

@@ -6,8 +6,8 @@ import { useLoaded } from './loaded.js'
 import { Badge, Heading, Problem, Warnings } from './parts.js'
 import { Progress } from './progress.js'
 import { hrefOf } from './route.js'
-import { ScheduleCard } from './schedule.js'
 import type { Backup, BackupList } from './schemas.js'
+import { Standing } from './standing.js'
 import { StartBackup } from './start-backup.js'
 
 /** All backups of all targets, and what goes on. */
@@ -25,7 +25,7 @@ export function Backups({ api, live }: { api: Api; live: Live }) {
         </button>
       </div>
       <Progress api={api} live={live} />
-      <ScheduleCard api={api} live={live} />
+      <Standing api={api} live={live} />
       <Problem error={error} />
       <Warnings lines={list?.warnings} />
       {list && backups.length === 0 && <p class="card empty">There is no backup yet. Make the first one.</p>}

@@ -9,5 +9,6 @@ export type Status = z.output<typeof answers.operationStatus>
 export type Operation = z.output<typeof answers.operation>
 export type RestorePlan = z.output<typeof answers.restorePlan>
 export type Failure = Partial<z.output<typeof answers.error>>
+export type Limits = z.output<typeof answers.limits>
 export type Scheduled = z.output<typeof answers.scheduled>
 export type Schedule = NonNullable<Scheduled['schedule']>

@@ -43,6 +43,7 @@ export class Scheduler {
   readonly #ends = new Map<string, (status: OperationStatus) => void>()
   readonly #closing = new AbortController()
   #working: Promise<void> = Promise.resolve()
+  #missed = 0
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -62,6 +63,11 @@ export class Scheduler {
   view(): ScheduleView {
     const { schedule, nextDue, clock, runs } = this.#options
     return viewOf(schedule, nextDue(clock.now()), runs)
+  }
+
+  /** How often it was due and no run followed, as runs that ended in this process found it. */
+  get missed(): number {
+    return this.#missed
   }
 
   /** Newest first. */
@@ -119,6 +125,7 @@ export class Scheduler {
       countDue: (after, until) => this.#countDue(after, until),
       endOf: (id) => new Promise((resolve) => this.#ends.set(id, resolve)),
     }).finally(() => this.#ends.clear())
+    this.#missed += missed
     log[outcome === 'completed' ? 'info' : 'warn'](
       { due: timeOf(run.due), outcome, ...(missed > 0 && { missed_runs: missed }), ...(note !== null && { note }) },
       'a scheduled run ended',

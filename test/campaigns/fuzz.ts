@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
+import { systemCode } from '../../src/errors.js'
 import type { Owner } from '../servers/owner.js'
 import { checkDescribed } from '../support/described.js'
 import { adminToken, arcBackupId, copyFixture, facts } from '../support/fixture.js'
@@ -117,9 +118,11 @@ export class FuzzGround {
   /**
    * Sends so many requests, made by a seed, some at once.
    *
+   * @param tell is called after each batch, with how many were sent so far
    * @throws with what is wrong in the first batch that has a wrong answer: what runs meanwhile is another each time, so none smaller is looked for
    */
-  async send(requests: number, seed: number): Promise<Counts> {
+  async send(requests: number, seed: number, tell = (_sent: number): void => {}): Promise<Counts> {
+    let sent = 0
     const counts: Record<number, number> = {}
     const one = hostileRequests({
       tokens: [adminToken, ...Object.values(facts.tokens), sentinel],
@@ -132,6 +135,8 @@ export class FuzzGround {
       this.#bringBack()
       const wrong = (await Promise.all(batch.map((request) => this.#ask(request, counts)))).flat()
       if (wrong.length > 0) throw new Error(wrong.join('\n'))
+      sent += batch.length
+      tell(sent)
     })
     const { failed, errorInstance } = await fc.check(property, {
       seed,
@@ -178,8 +183,14 @@ export class FuzzGround {
   #bringBack(): void {
     const path = `data/backups/${arcBackupId}`
     if (existsSync(`${this.#folder}/home/${path}/manifest.json`)) return
-    const kept = `${repository}test/fixtures/arc-26.09.1/${path}`
-    cpSync(kept, `${this.#folder}/home/${path}`, { recursive: true })
+    // As a whole, since what a request has begun to remove may still be going away: then it comes back later.
+    const copy = `${this.#folder}/copy`
+    cpSync(`${repository}test/fixtures/arc-26.09.1/${path}`, copy, { recursive: true })
+    try {
+      renameSync(copy, `${this.#folder}/home/${path}`)
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes(String(systemCode(error)))) throw error
+    }
   }
 
   /** Of the service: strace is its parent. */

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Body } from '../../src/cli/backups.js'
 import { followOperation } from '../../src/cli/event-stream.js'
 import { remoteBackups } from '../../src/cli/remote-backups.js'
+import { Sender } from '../../src/cli/sender.js'
 import { adminToken } from '../support/fixture.js'
 import { startTestService } from '../support/service.js'
 import { answerWith } from './scene.js'
@@ -36,7 +37,7 @@ t.test('a stream that ends is taken up where it was, and another operation is no
     asked.push([headers['last-event-id'], headers['x-test']])
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(streams.shift())
   })
-  const found = await all(followOperation(new URL(url), { 'x-test': 'y' }, operation))
+  const found = await all(followOperation(new Sender(new URL(url), {}), new URL(url), { 'x-test': 'y' }, operation))
   t.match(found, [{ status: 'running' }, { status: 'failed' }])
   t.same(asked, [
     [operation, 'y'],
@@ -47,11 +48,13 @@ t.test('a stream that ends is taken up where it was, and another operation is no
 t.test('no stream, or one that says nothing', async (t) => {
   let [status, type] = [404, 'application/json']
   const url = await answerWith(t, (_, response) => response.writeHead(status, { 'content-type': type }).end())
-  const follow = () => all(followOperation(new URL(url), {}, operation))
+  const follow = () => all(followOperation(new Sender(new URL(url), {}), new URL(url), {}, operation))
   await t.rejects(follow(), { code: 'UNAVAILABLE', message: `${url} has no stream of events (HTTP 404)` })
   status = 200
   await t.rejects(follow(), { message: /HTTP 200/ })
   type = 'text/event-stream'
   await t.rejects(follow(), { message: `${url} ends its stream of events at once` })
-  await t.rejects(all(followOperation(new URL('http://127.0.0.1:1'), {}, operation)))
+  await t.rejects(
+    all(followOperation(new Sender(new URL('http://127.0.0.1:1'), {}), new URL('http://127.0.0.1:1'), {}, operation)),
+  )
 })

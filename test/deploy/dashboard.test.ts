@@ -6,6 +6,8 @@ import t from 'tap'
 import { startMinio } from '../servers/minio.js'
 import { type Prometheus, type Series, startPrometheus } from '../servers/prometheus.js'
 import { startProxy } from '../servers/proxy.js'
+import { copyFixture } from '../support/fixture.js'
+import { recordRun } from '../support/scheduled.js'
 import { startTestService } from '../support/service.js'
 
 const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url))
@@ -26,8 +28,14 @@ t.test('Prometheus scrapes the service, and answers all that the dashboard asks'
   const minio = await startMinio(t)
   const { bucket, credentials } = await minio.bucket()
   const proxy = await startProxy(t, minio.port, { unavailableEvery: 7 })
+  const schedule = { ARC_BACKUP_SCHEDULE_CRON: '0 3 1 1 *', ARC_BACKUP_SCHEDULE_TIMEZONE: 'UTC' }
+  const folder = t.testdir({})
+  copyFixture(folder)
+  recordRun(`${folder}/data/arc-backup`, schedule, { daysAgo: 1, outcome: 'completed', note: null, missed: 0 })
   const service = await startTestService(t, {
+    folder,
     env: {
+      ...schedule,
       ARC_BACKUP_WORKERS: '1',
       ARC_BACKUP_DEFAULT_TARGET: 'local',
       ARC_BACKUP_TARGET_NAMES: 'offsite',

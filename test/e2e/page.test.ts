@@ -2,7 +2,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
 import { openView, type View } from '../support/browser.js'
-import { adminToken, arcBackupId, facts } from '../support/fixture.js'
+import { adminToken, arcBackupId, copyFixture, facts } from '../support/fixture.js'
+import { recordRun } from '../support/scheduled.js'
 import { startTestService } from '../support/service.js'
 import { hashTree } from '../support/tree.js'
 
@@ -30,9 +31,24 @@ async function checkView(t: Test, { page }: View, name: string): Promise<void> {
   await page.setViewport({ width: 1200, height: 900 })
 }
 
+const schedule = {
+  ARC_BACKUP_SCHEDULE_CRON: '0 3 1 1 *',
+  ARC_BACKUP_SCHEDULE_TIMEZONE: 'Europe/Berlin',
+  ARC_BACKUP_SCHEDULE_VERIFY: 'quick',
+}
+
+/** Arc's folder, with a run of the schedule on record. */
+function scheduledFolder(t: Test): string {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  recordRun(`${folder}/data/arc-backup`, schedule, { daysAgo: 3, outcome: 'gaps', note: 'why', missed: 2 })
+  return folder
+}
+
 t.test('the page at work: sign in, back up, verify, restore one database, look at the journal, delete', async (t) => {
   const { folder, service, call } = await startTestService(t, {
-    env: { ARC_BACKUP_SCHEDULE_CRON: '0 3 1 1 *', ARC_BACKUP_SCHEDULE_TIMEZONE: 'Europe/Berlin' },
+    folder: scheduledFolder(t),
+    env: { ...schedule, ARC_BACKUP_BANDWIDTH_LIMIT: '4GB/s', ARC_BACKUP_PRIORITY: 'low' },
   })
   const storage = `${folder}/data/arc`
   const view = await openView(t, service.url)
@@ -41,7 +57,10 @@ t.test('the page at work: sign in, back up, verify, restore one database, look a
   await checkView(t, view, 'sign-in')
   await view.signIn(adminToken)
   await reads('1 backup, newest first')
-  await reads(/Next run\s+\d{4}-\d\d-\d\d \d\d:00:00\s+Schedule\s+0 3 1 1 \*, Europe\/Berlin/)
+  await reads(/Next run\s+\d{4}-\d\d-\d\d \d\d:00:00\s+Schedule\s+0 3 1 1 \*, Europe\/Berlin to local, verify quick/)
+  await reads(
+    /Last run\s+3 d ago\s+completed with gaps\s+2 more missed\s+why\s+Limits\s+4GB\/s, .* of memory, 2 threads, low priority/,
+  )
   t.equal(await page.evaluate('location.search + location.hash'), '', 'no token in the address')
   t.equal(await page.evaluate('localStorage.length + document.cookie.length'), 0, 'nor where it would outlive the tab')
 

@@ -54,6 +54,12 @@ t.test(
     const { schedule } = (await call('GET', '/status')) as { schedule: Body }
     t.match(schedule, { cron: '*/3 * * * * *', target: 'local', last_run: { outcome: 'completed' } })
     t.ok(Date.parse(String(schedule.next_run)) > Date.now() - 3000)
+    const metrics = await (await fetch(`${served.url}/metrics`)).text()
+    const gauge = (name: string) =>
+      Number(new RegExp(`^arc_backup_schedule_${name}\\{target="local"\\} (\\S+)$`, 'm').exec(metrics)?.[1])
+    t.ok(Math.abs(gauge('next_run_timestamp_seconds') - Date.now() / 1000) < 6, 'Prometheus is told when it is due')
+    t.ok(gauge('last_run_started_timestamp_seconds') <= gauge('last_run_ended_timestamp_seconds'), 'and how it went')
+    t.match(metrics, 'arc_backup_schedule_last_run_outcome{target="local",outcome="completed"} 1\n')
     const told = await until(async () => {
       const of = received.map(({ body }) => JSON.parse(body) as { type: string; data: Body })
       const types = of.filter(({ data }) => Object.values(ended).includes(data.operation_id)).map(({ type }) => type)

@@ -13,6 +13,7 @@ export type Body = Record<string, unknown>
 export interface Served {
   readonly folder: string
   readonly program: RunningProgram
+  readonly url: string
   call(method: string, path: string, body?: unknown): Promise<Body>
   /** Resolves when the running operation is in this phase and has moved something. */
   reach(phase: string): Promise<void>
@@ -42,7 +43,7 @@ export async function serve(
     under,
     env: { ARC_BACKUP_PORT: '0', ARC_BACKUP_HOST: '127.0.0.1', ...env },
   })
-  const [, url] = await program.waitFor(/"url":"([^"]+)"/)
+  const [, url = ''] = await program.waitFor(/"url":"([^"]+)"/)
   const call: Served['call'] = async (method, path, body) => {
     const answer = await fetch(`${url}/api/v1/backup${path}`, {
       method,
@@ -68,7 +69,7 @@ export async function serve(
       await sleep(10)
     }
   }
-  return { folder, program, call, reach, settled }
+  return { folder, program, url, call, reach, settled }
 }
 
 /** SIGKILL or SIGTERM, and the end of the process. */
