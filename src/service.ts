@@ -22,9 +22,8 @@ import { readVerdicts } from './engine/verdicts.js'
 import { localZone } from './engine/zone.js'
 import { ServiceError, systemCode } from './errors.js'
 import { toClientJson } from './format/manifest.js'
-import { createApp } from './http/app.js'
 import { Feed } from './http/feed.js'
-import { Metrics } from './http/metrics.js'
+import type { Metrics } from './http/metrics.js'
 import { operationBody } from './http/responses.js'
 import { createServer } from './http/server.js'
 import { Notifier } from './notify/notifier.js'
@@ -176,6 +175,8 @@ export async function startService(config: Config, log: Logger): Promise<Service
         })
       : null
     const feed = new Feed(coordinator)
+    // Koa, its parser of bodies and the metrics are half of what there is to load, and no command on the spot needs them.
+    const [{ createApp }, { Metrics }] = await Promise.all([import('./http/app.js'), import('./http/metrics.js')])
     metrics = new Metrics(coordinator, scheduler)
     const isLocal = isLoopback(config.server.host)
     const app = createApp({ operations: coordinator, schedule: scheduler, feed, metrics, authenticator, isLocal, log })

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { findVersion, version } from '../src/version.js'
+import { root } from './support/root.js'
 
 t.test('the version is that of package.json', async (t) => {
-  const own = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const own = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
   t.equal(version, own.version)
 })
 

@@ -7,11 +7,8 @@ import { askToProceed } from './ask.js'
 import type { Backups, Begun, Body } from './backups.js'
 import { exitCodeOf, exitCodeOfOutcome, exitCodes } from './exit-code.js'
 import { declareLimits } from './limits.js'
-import { localBackups } from './local-backups.js'
 import { describePlan } from './plan.js'
-import { remoteBackups } from './remote-backups.js'
 import { declareRetention, type RetentionOptions } from './retention.js'
-import { serve } from './serve.js'
 import { describeEnd, describeList, describeStatus, describeSwept } from './table.js'
 import { watch } from './watch.js'
 
@@ -60,7 +57,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     async (...given: unknown[]): Promise<void> => {
       const command = given.at(-1) as Command
       const options = command.optsWithGlobals<OperationOptions>()
-      const backups = open(options, terminal)
+      const backups = await open(options, terminal)
       try {
         code = await action(backups, options, typeof given[0] === 'string' ? given[0] : '')
       } finally {
@@ -116,6 +113,7 @@ function declare(act: Act, terminal: Terminal, served: (code: number) => void): 
     .description('serve the REST API until SIGINT or SIGTERM')
     .action(async (_options: unknown, self: Command) => {
       const { config } = self.optsWithGlobals<CommonOptions>()
+      const { serve } = await import('./serve.js')
       served(await serve(load(config, terminal.env)))
     })
   command('backup', 'back up Arc, and wait until it is done')
@@ -347,7 +345,8 @@ function tell(status: Body, options: CommonOptions, terminal: Terminal): number 
   return exitCodeOfOutcome(status.outcome ?? status.status)
 }
 
-function open(options: CommonOptions, terminal: Terminal): Backups {
+/** Loads what the command needs and no more: the service's modules take half a second of a slow core, `--url` needs none of them. */
+async function open(options: CommonOptions, terminal: Terminal): Promise<Backups> {
   const { url, cert, key, cacert, bandwidthLimit: limit } = options
   const given = Object.entries({ cert, key, cacert }).find(([, file]) => file !== undefined)
   if (given && !url?.startsWith('https:'))
@@ -357,11 +356,13 @@ function open(options: CommonOptions, terminal: Terminal): Backups {
     // A key belongs to its certificate: the environment's is none for a certificate that is named.
     const shown = (cert ?? key) ? { cert, key } : { cert: ownCert || undefined, key: ownKey || undefined }
     const trusted = cacert ?? (ARC_BACKUP_CLIENT_CACERT || undefined)
+    const { remoteBackups } = await import('./remote-backups.js')
     return remoteBackups(url, terminal.env.ARC_TOKEN, { ...shown, cacert: trusted })
   }
   const config = load(options.config, { ...terminal.env, ...(limit !== undefined && { [bandwidthVariable]: limit }) })
   const log = createLog({ level: 'warn', format: 'console', fd: 2 })
   for (const warning of config.warnings) log.warn(warning)
+  const { localBackups } = await import('./local-backups.js')
   return localBackups(config, log)
 }
 

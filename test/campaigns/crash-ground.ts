@@ -3,15 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
 import type { Owner } from '../servers/owner.js'
 import { bucketPlace, containerPlace, folderPlace } from '../support/place.js'
+import { root } from '../support/root.js'
 import type { CrashGround, Victim } from './crash.js'
 
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-const built = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
+export const program = `${root}dist/src/main.js`
 
 export type CrashStore = 'local' | 'minio' | 'azurite'
 
@@ -56,9 +55,6 @@ export async function destination(owner: Owner, folder: string, store: CrashStor
   const lines = ['type = "azure"', `azure_container = "${container.containerName}"`, connection]
   return { target: containerPlace(container), uploads: () => [], lines }
 }
-
-// The same file from a test, which runs the sources, and from the build.
-export const program = import.meta.url.endsWith('.ts') ? built : main
 
 /** @param options of Node itself */
 export async function startVictim(

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { systemCode } from '../../src/errors.js'
 import type { Owner } from '../servers/owner.js'
 import { checkDescribed } from '../support/described.js'
 import { adminToken, arcBackupId, copyFixture, facts } from '../support/fixture.js'
+import { root } from '../support/root.js'
 import { program } from './crash-ground.js'
 import { type HostileRequest, hostileRequests } from './hostile-requests.js'
 import { exchange, type WireAnswer } from './wire.js'
@@ -19,7 +19,6 @@ export type Counts = Readonly<Record<number, number>>
 const atOnce = 20
 const patience = 10_000
 const sentinel = 'SENTINEL-0123456789abcdefghijklmnopqrstuvwxyz'
-const repository = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url))
 /** Inside the service: it does not outlive whoever started it, however that one ends. */
 const endWithParent =
   'data:text/javascript,process.on("disconnect",()=>process.exit());if(process.channel)process.channel.unref()'
@@ -28,10 +27,10 @@ const endWithParent =
  * Where anything may be done: the second is the test runner's, which looks over the shoulder of every process; behind the third are files that were opened by a name before, and
  * that one is looked at (`stores/local-clone.ts` copies so, and where a file system shares no blocks libuv then tries to remove what it names, which the kernel refuses there).
  */
-const harmless = ['/dev/null', `${repository}.tap`, '/proc/self/fd']
+const harmless = ['/dev/null', `${root}.tap`, '/proc/self/fd']
 /** What may be read: the program itself, its system, and how the machine is. */
 const read = [
-  ...[`${repository}dist`, `${repository}node_modules`, `${repository}package.json`, dirname(process.execPath)],
+  ...[`${root}dist`, `${root}node_modules`, `${root}package.json`, dirname(process.execPath)],
   ...[
     '/usr/bin',
     '/bin',
@@ -188,7 +187,7 @@ export class FuzzGround {
     if (existsSync(`${this.#folder}/home/${path}/manifest.json`)) return
     // As a whole, since what a request has begun to remove may still be going away: then it comes back later.
     const copy = `${this.#folder}/copy`
-    cpSync(`${repository}test/fixtures/arc-26.09.1/${path}`, copy, { recursive: true })
+    cpSync(`${root}test/fixtures/arc-26.09.1/${path}`, copy, { recursive: true })
     try {
       renameSync(copy, `${this.#folder}/home/${path}`)
     } catch (error) {
@@ -214,7 +213,7 @@ export class FuzzGround {
       for (const [, quoted = ''] of rest.matchAll(/"((?:[^"\\]|\\.)*)"/g)) {
         const path = resolve(home, quoted)
         const allowed = [home, ...harmless, ...(changes(call, rest) ? [] : read)]
-        if (allowed.some((root) => path === root || path.startsWith(`${root}/`)) || isParent(path, home, repository))
+        if (allowed.some((place) => path === place || path.startsWith(`${place}/`)) || isParent(path, home, root))
           continue
         found.add(`${call} ${path}`)
       }

@@ -14,9 +14,7 @@ export interface Step {
   readonly wrong: readonly string[]
 }
 
-const clock = fileURLToPath(
-  new URL(`../../${import.meta.url.endsWith('.ts') ? 'dist/' : ''}test/campaigns/shifted-clock.js`, import.meta.url),
-)
+const clock = fileURLToPath(new URL('shifted-clock.js', import.meta.url))
 const day = 24 * 60 * 60 * 1000
 const mostBackups = 4
 /** How long a sweep may take, in ms: shorter than the pause before a second one, so that the first one has to come. */

@@ -1,6 +1,5 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { checkConfigText, loadConfig } from '../../src/config/load.js'
@@ -8,8 +7,7 @@ import { usualMemoryLimit } from '../../src/config/memory.js'
 import { settingsWith } from '../../src/config/settings.js'
 import { parseConfig } from '../../src/config/source.js'
 import { ServiceError } from '../../src/errors.js'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
+import { root } from '../support/root.js'
 
 function refusal(run: () => unknown): ServiceError {
   try {

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { checkInstalled } from '../servers/prometheus.js'
+import { root } from '../support/root.js'
 
-const folder = fileURLToPath(new URL('../../deploy/prometheus/', import.meta.url))
+const folder = `${root}deploy/prometheus/`
 
 interface Rules {
   readonly groups: { readonly rules: { readonly alert: string }[] }[]

@@ -2,17 +2,16 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
+import { root } from '../support/root.js'
 import { startTestService } from '../support/service.js'
 import { findLinter } from './linters.js'
 
 t.setTimeout(300_000)
-const file = fileURLToPath(new URL('../../deploy/compose.yaml', import.meta.url))
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const file = `${root}deploy/compose.yaml`
 
 interface Service {
   readonly environment?: Record<string, string>

@@ -1,14 +1,13 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { serve } from '../e2e/served.js'
 import { freePort } from '../servers/port.js'
 import { copyFixture } from '../support/fixture.js'
+import { root } from '../support/root.js'
 import { findLinter } from './linters.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const dockerfile = readFileSync(`${root}/Dockerfile`, 'utf8')
 const lastStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '))
 

@@ -1,16 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { startMinio } from '../servers/minio.js'
 import { type Prometheus, type Series, startPrometheus } from '../servers/prometheus.js'
 import { startProxy } from '../servers/proxy.js'
 import { copyFixture } from '../support/fixture.js'
+import { root } from '../support/root.js'
 import { recordRun } from '../support/scheduled.js'
 import { startTestService } from '../support/service.js'
 
-const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url))
+const deploy = `${root}deploy/`
 
 interface Panel {
   readonly title: string

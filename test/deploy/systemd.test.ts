@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { serve } from '../e2e/served.js'
 import { copyFixture } from '../support/fixture.js'
+import { root } from '../support/root.js'
 
-const unit = fileURLToPath(new URL('../../deploy/systemd/arc-backup.service', import.meta.url))
+const unit = `${root}deploy/systemd/arc-backup.service`
 /** What `systemd-analyze security` may say, in tenths of its scale from 0 to 10. */
 const mostExposure = 15
 /** In the filter's sets, but kept out by other lines of the unit. */

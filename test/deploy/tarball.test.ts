@@ -1,12 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { copyFixture, facts } from '../support/fixture.js'
+import { root } from '../support/root.js'
 
 t.setTimeout(600_000)
-const root = fileURLToPath(new URL('../../', import.meta.url))
 /** `npm run try-package` compiles better-sqlite3 as an operator's npm does; npm test takes the one that `npm ci` has compiled. */
 const compiles = process.env.ARC_BACKUP_TRY_PACKAGE !== undefined
 const quiet = ['--no-audit', '--no-fund', '--loglevel=error']

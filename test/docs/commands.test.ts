@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { freePort } from '../servers/port.js'
 import { adminToken, copyFixture } from '../support/fixture.js'
+import { root } from '../support/root.js'
 import { type Block, blocksOf } from './commands.js'
 
 // Every command in the documents is run, in order, in a copy of Arc's folder; or it says that it is not, or what runs it instead.
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const program = `${root}dist/src/main.js`
 const pages = [
   'README.md',

@@ -4,10 +4,11 @@ import { documents } from '../../bench/documents/all.js'
 import { meanings, meaningsOfStores, meaningsOfTargets } from '../../src/config/meanings.js'
 import { settings, targetFields } from '../../src/config/settings.js'
 import { parseConfig } from '../../src/config/source.js'
+import { root } from '../support/root.js'
 
 t.test('what is written from the code is what the code says', async (t) => {
   for (const [path, describe] of Object.entries(documents)) {
-    const kept = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+    const kept = readFileSync(`${root}${path}`, 'utf8')
     t.ok(kept === describe(), `npm run docs writes ${path}`)
   }
 })

@@ -5,6 +5,7 @@ import t from 'tap'
 import { receive } from '../notify/scene.js'
 import { arcBackupId, copyFixture } from '../support/fixture.js'
 import { runProgram } from '../support/process.js'
+import { root } from '../support/root.js'
 import { type Body, end, makeFolder, serve } from './served.js'
 
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
@@ -111,7 +112,7 @@ t.test('a run whose service is killed goes on: its backup is resumed, not begun 
 t.test('what the systemd unit runs, one after the other', async (t) => {
   const folder = t.testdir({})
   copyFixture(folder)
-  const unit = readFileSync(new URL('../../deploy/systemd/arc-backup-nightly.service', import.meta.url), 'utf8')
+  const unit = readFileSync(`${root}deploy/systemd/arc-backup-nightly.service`, 'utf8')
   const commands = [...unit.matchAll(/^ExecStart=\S+\/arc-backup (.*)$/gm)].map(([, args = '']) => args.split(' '))
   t.equal(commands.length, 2)
   for (const args of commands) {
@@ -121,7 +122,7 @@ t.test('what the systemd unit runs, one after the other', async (t) => {
   // Its own programs are not installed here.
   const files = ['service', 'timer'].map((kind) => `arc-backup-nightly.${kind}`)
   for (const name of files) {
-    const text = readFileSync(new URL(`../../deploy/systemd/${name}`, import.meta.url), 'utf8')
+    const text = readFileSync(`${root}deploy/systemd/${name}`, 'utf8')
     writeFileSync(`${folder}/${name}`, text.replaceAll(/^ExecStart=\S+/gm, 'ExecStart=/bin/true'))
   }
   const verified = spawnSync('systemd-analyze', ['verify', ...files], { cwd: folder, encoding: 'utf8' })

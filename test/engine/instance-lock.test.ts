@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { lockState } from '../../src/engine/instance-lock.js'
 import { asNobody } from '../support/nobody.js'
 
-const lockFile = import.meta.resolve('../../dist/src/engine/instance-lock.js')
+const lockFile = import.meta.resolve('../../src/engine/instance-lock.js')
 
 /** Another process that takes the lock, and holds it until it is killed. */
 async function holdElsewhere(t: Test, statePath: string): Promise<{ pid: number; kill: () => Promise<void> }> {

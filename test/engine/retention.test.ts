@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { applyRetention, type Candidate, isEmptyPolicy } from '../../src/engine/retention.js'
 import { differences, type Judged } from '../campaigns/retention.js'
+import { root } from '../support/root.js'
 
-const recorded = new URL('../fixtures/retention.json', import.meta.url)
+const recorded = `${root}test/fixtures/retention.json`
 
 function backupsOf(...days: (string | [day: string, more: Partial<Candidate>])[]): Candidate[] {
   return days.map((given) => {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Manifest, readManifest, serializeManifest, summarize, toClientJson } from '../../src/format/manifest.js'
+import { root } from '../support/root.js'
 
-const fixtures = new URL('../fixtures/arc-26.09.1/', import.meta.url)
+const fixtures = `${root}test/fixtures/arc-26.09.1/`
 const id = 'backup-20261123-103045-c526b8a7'
 const arcsText = readFileSync(new URL(`data/backups/${id}/manifest.json`, fixtures), 'utf8')
 const facts = JSON.parse(readFileSync(new URL('facts.json', fixtures), 'utf8'))

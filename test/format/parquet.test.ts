@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { checkParquet, footerSize } from '../../src/format/parquet.js'
+import { root } from '../support/root.js'
 
-const arcs = fileURLToPath(new URL('../fixtures/arc-26.09.1/data/arc', import.meta.url))
+const arcs = `${root}test/fixtures/arc-26.09.1/data/arc`
 const names = readdirSync(arcs, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.parquet'))
 const one = readFileSync(`${arcs}/${names[0]}`)
 

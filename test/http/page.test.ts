@@ -1,13 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { findPage } from '../../src/http/page.js'
+import { root } from '../support/root.js'
 import { startApi } from './scene.js'
-
-const root = new URL('../../', import.meta.url)
-
-t.before(() => execFileSync('npm', ['run', '--silent', 'build:page'], { cwd: root }))
 
 t.test('the page is open to all, under a policy that lets nothing else in', async (t) => {
   const { call, raw } = await startApi(t)
@@ -32,9 +28,8 @@ t.test('the page is open to all, under a policy that lets nothing else in', asyn
 })
 
 t.test('it is small', async (t) => {
-  const folder = findPage(new URL('src/http/page.js', root))
   const names = ['index.html', 'main.js', 'style.css', 'icon.svg']
-  const sizes = names.map((name) => gzipSync(readFileSync(new URL(name, folder ?? root))).length)
+  const sizes = names.map((name) => gzipSync(readFileSync(`${root}dist/page/${name}`)).length)
   t.ok(sizes.reduce((all, size) => all + size) < 150_000, `${sizes}`)
 })
 

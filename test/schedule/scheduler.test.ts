@@ -5,13 +5,10 @@ import type { Coordinator } from '../../src/engine/coordinator.js'
 import { lockFile } from '../../src/engine/file-lock.js'
 import type { Run } from '../../src/schedule/runs.js'
 import type { Scheduler } from '../../src/schedule/scheduler.js'
+import { openCoordinator, openScheduler } from '../../src/service.js'
 import { openLog } from '../notify/scene.js'
 import { SimulatedClock } from '../support/clock.js'
 import { mountTmpfs } from '../support/mount.js'
-
-// The build: a thread would compile its sources at each start, and there are two months of nights.
-const build = new URL('../../dist/src/service.js', import.meta.url).href
-const { openCoordinator, openScheduler } = (await import(build)) as typeof import('../../src/service.js')
 
 /** A service without its HTTP, over one measurement: the engine, the schedule and the records are what a service has. */
 async function scene(t: Test, start: string, schedule: string) {

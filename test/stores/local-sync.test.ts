@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { LocalStore } from '../../src/stores/local.js'
 
-const built = fileURLToPath(new URL('../../dist/src/stores/local.js', import.meta.url))
+const built = fileURLToPath(new URL('../../src/stores/local.js', import.meta.url))
 
 /** What a sync of `folder/root` brings to stable storage, by strace, where only this program is to be found. */
 function synced(folder: string, program: string | null, options = {}): { paths: string[]; error: string } {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import chromium from '@sparticuz/chromium'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import type { Test } from 'tap'
+import { root } from './root.js'
 
 /** How long the page may take to show something, in ms. */
 const patience = 30_000
-const script = new URL('../../dist/page/main.js', import.meta.url).href
+const script = pathToFileURL(`${root}dist/page/main.js`).href
 
 /** The Chromium that npm brings, or another: `CHROMIUM_PATH`. Who starts it closes it. */
 export async function launchBrowser(): Promise<Browser> {

@@ -1,12 +1,10 @@
 import { cpSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { root } from './root.js'
 
-// The same folder from a test, which runs the sources, and from the build.
-const fixtures = import.meta.url.endsWith('.ts') ? '../fixtures' : '../../../test/fixtures'
-const root = fileURLToPath(new URL(`${fixtures}/arc-26.09.1`, import.meta.url))
+const arcs = `${root}test/fixtures/arc-26.09.1`
 
 /** Tokens, answers and counts that a real Arc gave; see the folder's `facts.json`. */
-export const facts = JSON.parse(readFileSync(`${root}/facts.json`, 'utf8')) as {
+export const facts = JSON.parse(readFileSync(`${arcs}/facts.json`, 'utf8')) as {
   tokens: Record<string, string>
   verdicts_of_GET_backup: Record<string, number>
   probes: Record<string, [method: string, path: string, status: number, body: string]>
@@ -20,6 +18,6 @@ export const adminToken = String(facts.tokens.bootstrap_admin)
 
 /** Copies Arc's data directory (storage root `data/arc`, `data/arc.db`, `data/backups`, `arc.toml`) into an empty folder. */
 export function copyFixture(folder: string): void {
-  cpSync(`${root}/data`, `${folder}/data`, { recursive: true })
-  cpSync(`${root}/arc.toml`, `${folder}/arc.toml`)
+  cpSync(`${arcs}/data`, `${folder}/data`, { recursive: true })
+  cpSync(`${arcs}/arc.toml`, `${folder}/arc.toml`)
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { root } from './root.js'
 
-const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
+const main = `${root}dist/src/main.js`
 
 export interface Ended {
   readonly code: number | null

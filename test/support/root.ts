@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url'
+
+/** Where package.json, docs and fixtures lie, with a `/` at the end: tests run as they are built, in `dist/test`. */
+export const root = fileURLToPath(new URL('../../../', import.meta.url))
