@@ -31,7 +31,7 @@ async function measure(cleanup: Cleanup): Promise<void> {
   if (!values.report) {
     if (positionals.length === 0) forget()
     const reached = await collect(cleanup, async (env) => {
-      const tap = spawn('npx', ['tap', '--disable-coverage', ...testsOf(positionals)], {
+      const tap = spawn('npm', ['run', 'tap', '--', ...testsOf(positionals)], {
         stdio: 'inherit',
         env: { ...process.env, ...env },
       })
@@ -48,7 +48,8 @@ async function measure(cleanup: Cleanup): Promise<void> {
   if (problems > 0) throw new Error(`${problems} lines are not reached and not listed, or listed and not there`)
 }
 
-/** tap takes whatever lies in a folder for a test. */
+/** As they are built; tap takes whatever lies in a folder for a test. */
 function testsOf(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => (path.endsWith('.ts') ? [path] : glob.sync(`${path}/**/*.test.ts`)))
+  const tests = paths.flatMap((path) => (path.endsWith('.ts') ? [path] : glob.sync(`${path}/**/*.test.ts`)))
+  return tests.map((path) => `dist/${path.replace(/\.ts$/, '.js')}`)
 }

@@ -25,8 +25,7 @@ interface Istanbul {
 export type Reached = ReadonlyMap<string, readonly number[]>
 
 const root = `${pathToFileURL(process.cwd()).href}/`
-// Under tap a test and its threads load the sources, through tap's compiler; other processes what is built.
-const ours = /^(dist\/)?(src|workers|page)\//
+const ours = /^dist\/(src|workers|page)\//
 const page = `${root}dist/page/main.js`
 const isOurs = (url: string): boolean => url.startsWith(root) && ours.test(url.slice(root.length))
 
@@ -86,7 +85,7 @@ function parse(text: string): ProcessCoverage {
   }
 }
 
-/** c8 merges what all of them counted, and goes by the source maps, so that `src/x.ts` under tap and `dist/src/x.js` are one file. */
+/** c8 merges what all of them counted, and goes by the source maps. */
 async function mapToSources(kept: string): Promise<Reached> {
   const what = [
     '--exclude-after-remap',
