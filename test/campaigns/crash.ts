@@ -103,7 +103,7 @@ function writeSource(arc: string): void {
       randomBytes(2000 + index),
     )
   }
-  for (let index = 0; index < 4; index += 1) write(`db0/large/2026/01/03/${index}.parquet`, randomBytes(9 << 20))
+  for (let index = 0; index < 2; index += 1) write(`db0/large/2026/01/03/${index}.parquet`, randomBytes(9 << 20))
 }
 
 /** What is to be killed, and in which phase: half the time where it was killed least so far, since some phases are over in a blink. */

@@ -89,7 +89,8 @@ t.test('a run whose service is killed goes on: its backup is resumed, not begun 
     ARC_BACKUP_SCHEDULE_CRON: '* * * * * *',
     ARC_BACKUP_SCHEDULE_PRUNE_KEEP_LAST: '1',
   }
-  const first = await serve(t, folder, env)
+  // So that it is still copying when it is killed, even where the first answer takes a second to be checked.
+  const first = await serve(t, folder, { ...env, ARC_BACKUP_BANDWIDTH_LIMIT: '64MB/s' })
   await until(async () => {
     const { phase, processed_bytes: bytes } = await first.call('GET', '/status')
     return phase === 'copying' && Number(bytes) > 0 ? true : undefined
