@@ -61,6 +61,7 @@ class Walker {
   readonly #source: Source
   #victim: Victim
   #shift = 0
+  readonly #taken = new Set<string>()
   /** What each backup holds. */
   readonly #backups = new Map<string, Tree>()
   #live: Tree
@@ -90,6 +91,7 @@ class Walker {
 
   async step(): Promise<Step> {
     const name = this.#choose()
+    this.#taken.add(name)
     const wrong: string[] = []
     let outcome = ''
     try {
@@ -107,6 +109,9 @@ class Walker {
       if (/^(restore|delete|verify|replace)/.test(name)) return known > 0
       return !name.startsWith('backup') || known < mostBackups
     })
+    // The rarest would miss one short walk in twenty.
+    const fresh = possible.find(([name]) => !this.#taken.has(name))
+    if (fresh && this.#random() < 0.1) return fresh[0]
     let left = this.#random() * possible.reduce((total, [, weight]) => total + weight, 0)
     for (const [name, weight] of possible) {
       left -= weight

@@ -6,8 +6,8 @@ import { root } from '../support/root.js'
 
 const fixtures = `${root}test/fixtures/arc-26.09.1/`
 const id = 'backup-20261123-103045-c526b8a7'
-const arcsText = readFileSync(new URL(`data/backups/${id}/manifest.json`, fixtures), 'utf8')
-const facts = JSON.parse(readFileSync(new URL('facts.json', fixtures), 'utf8'))
+const arcsText = readFileSync(`${fixtures}data/backups/${id}/manifest.json`, 'utf8')
+const facts = JSON.parse(readFileSync(`${fixtures}facts.json`, 'utf8'))
 
 const full: Manifest = {
   version: 'arc-backup/0.1.0',
