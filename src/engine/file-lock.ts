@@ -32,6 +32,9 @@ export class Held extends Error {
 /** Who took a lock whose file was removed at that moment tries again; more often than this nobody is that unlucky. */
 const mostTries = 20
 
+/** A lock that nobody refers to any more is held all the same: better-sqlite3 closes what the garbage collector finds, and with it the lock is gone. */
+const kept = new Set<Database.Database>()
+
 /**
  * A transaction held open on a small SQLite file is a lock of the operating system. It dies with its process, and others can still read the committed
  * row that says who holds it.
@@ -91,10 +94,12 @@ function lockNameless(file: string): FileLock | null {
 }
 
 function held(file: string, db: Database.Database): FileLock {
+  kept.add(db)
   return {
     release: (remove) => {
       if (remove) unlinkSync(file)
       db.close()
+      kept.delete(db)
     },
   }
 }

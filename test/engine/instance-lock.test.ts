@@ -9,11 +9,13 @@ import { asNobody } from '../support/nobody.js'
 
 const lockFile = import.meta.resolve('../../src/engine/instance-lock.js')
 
-/** Another process that takes the lock, and holds it until it is killed. */
+/** Another process that takes the lock, and holds it until it is killed, though it keeps nothing of it in mind. */
 async function holdElsewhere(t: Test, statePath: string): Promise<{ pid: number; kill: () => Promise<void> }> {
   const code = `import { lockState } from '${lockFile}'
-    lockState(process.argv[1]); process.stdout.write('held'); setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code, statePath], {
+    lockState(process.argv[1])
+    setTimeout(() => { gc(); process.stdout.write('held') }, 1)
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', code, statePath], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))
