@@ -113,7 +113,6 @@ export function openPool(options: PoolOptions): Pool {
   }
 }
 
-/** The `.ts` file under a TypeScript loader, the `.js` file in `dist/`: both resolve from here. */
 function entry(name: string): string {
   return fileURLToPath(import.meta.resolve(`../../workers/${name}.js`))
 }

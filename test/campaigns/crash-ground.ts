@@ -19,7 +19,7 @@ export async function makeGround(owner: Owner, folder: string, store: CrashStore
   mkdirSync(`${folder}/data`, { recursive: true })
   const { lines, ...rest } = await destination(owner, folder, store)
   configure(folder, lines)
-  return { folder, ...rest, start: () => startVictim(owner, folder) }
+  return { folder, files: store === 'local' ? 600 : 150, ...rest, start: () => startVictim(owner, folder) }
 }
 
 /** An Arc without tokens whose backups go there. */

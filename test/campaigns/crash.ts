@@ -21,6 +21,8 @@ export interface CrashGround {
   /** Holds `data/arc`; the state is in `data/arc-backup`. */
   readonly folder: string
   readonly target: Place
+  /** How many small files there are: each is read again and again through the store. */
+  readonly files: number
   /** Uploads in parts that are left at the target. */
   uploads(): readonly string[]
   start(): Promise<Victim>
@@ -54,7 +56,7 @@ export async function* crashCampaign(
   { kills, random }: { kills: number; random: () => number },
 ): AsyncGenerator<CrashResult, void, undefined> {
   const arc = `${ground.folder}/data/arc`
-  writeSource(arc)
+  writeSource(arc, ground.files)
   const source = hashTree(arc)
   let victim = await ground.start()
   const counts = new Map<string, number>()
@@ -90,14 +92,14 @@ export async function* crashCampaign(
 
 const contents = new Map<string, Buffer>()
 
-function writeSource(arc: string): void {
+function writeSource(arc: string, files: number): void {
   contents.clear()
   const write = (path: string, content: Buffer): void => {
     contents.set(path, content)
     mkdirSync(`${arc}/${path.slice(0, path.lastIndexOf('/'))}`, { recursive: true })
     writeFileSync(`${arc}/${path}`, content)
   }
-  for (let index = 0; index < 600; index += 1) {
+  for (let index = 0; index < files; index += 1) {
     write(
       `db${index % 3}/m/2026/01/${String(1 + (index % 9)).padStart(2, '0')}/08/${index}.parquet`,
       randomBytes(2000 + index),
@@ -227,7 +229,7 @@ function dataOf(tree: Record<string, string>, id: string): Record<string, string
 
 /** What must hold whenever nothing runs. */
 export async function judge(
-  { folder, target, uploads }: CrashGround,
+  { folder, target, uploads }: Omit<CrashGround, 'files'>,
   victim: Victim,
   source: Record<string, string>,
 ): Promise<string[]> {

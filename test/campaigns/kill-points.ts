@@ -102,7 +102,7 @@ export class KillGround {
     const wrong = listedButNotWhole(await target.tree(), this.#source)
     const half = halfFiles(hashTree(`${own}/data/arc`), this.#source, before)
     wrong.push(...half)
-    const ground: CrashGround = {
+    const ground: Omit<CrashGround, 'files'> = {
       folder: own,
       target,
       uploads: () => [],
