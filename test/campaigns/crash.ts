@@ -63,7 +63,7 @@ export async function* crashCampaign(
   try {
     for (let kill = 0; kill < kills; kill += 1) {
       const wrong: string[] = []
-      const before = await backupsOf(victim)
+      const before = await makeRoom(victim)
       const { kind, wanted } = choose(before.length, counts, random)
       const damaged = kind === 'restore' ? damage(arc, source, random) : source
       const phase = await interrupt(victim, { kind, wanted }, before, random)
@@ -90,6 +90,15 @@ export async function* crashCampaign(
   }
 }
 
+/** Not by a delete that is killed: one that is killed too early makes none, and on a slow machine nearly all kills would be of deletes. */
+async function makeRoom(victim: Victim): Promise<string[]> {
+  for (;;) {
+    const ids = await backupsOf(victim)
+    if (ids.length <= mostBackups) return ids
+    await victim.call('DELETE', `/${ids.at(-1)}`)
+  }
+}
+
 const contents = new Map<string, Buffer>()
 
 function writeSource(arc: string, files: number): void {
@@ -110,7 +119,7 @@ function writeSource(arc: string, files: number): void {
 
 /** What is to be killed, and in which phase: half the time where it was killed least so far, since some phases are over in a blink. */
 function choose(backups: number, counts: ReadonlyMap<string, number>, random: () => number): Kill {
-  const possible = backups === 0 ? ['backup'] : backups > mostBackups ? ['delete'] : Object.keys(phases)
+  const possible = backups === 0 ? ['backup'] : Object.keys(phases)
   const all = (possible as Kind[]).flatMap((kind) => phases[kind].map((wanted): Kill => ({ kind, wanted })))
   const any = all[Math.floor(random() * all.length)] as Kill
   if (random() < 0.5) return any
@@ -153,8 +162,18 @@ async function interrupt(
   const later = random() < 0.5 ? 0 : random() * 30
   if (kind === 'delete') {
     // The answer comes when it is over: it is not waited for.
-    victim.call('DELETE', `/${id}`).catch(() => {})
-    await sleep(random() * 60)
+    let answered = false
+    const answer = victim.call('DELETE', `/${id}`).then(() => {})
+    answer
+      .catch(() => {})
+      .finally(() => {
+        answered = true
+      })
+    for (;;) {
+      const { operations } = (await victim.call('GET', '/operations?limit=1')) as { operations: Body[] }
+      if (answered || (operations[0]?.operation === 'delete' && operations[0].status === 'running')) break
+    }
+    await sleep(later)
     return 'deleting'
   }
   const [mode, staging] = [random() < 0.5 ? 'merge' : 'replace', random() < 0.3 ? 'file' : 'all']
