@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Owner } from '../servers/owner.js'
 import type { Place } from '../support/place.js'
+import { program } from '../support/root.js'
 import type { Body, Victim } from './crash.js'
-import { type CrashStore, configure, destination, program, startVictim } from './crash-ground.js'
+import { type CrashStore, configure, destination, startVictim } from './crash-ground.js'
 
 /** Two services and the command line, each with its own Arc and its own state, that write to one destination. */
 export interface Arena {

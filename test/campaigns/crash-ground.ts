@@ -7,10 +7,8 @@ import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
 import type { Owner } from '../servers/owner.js'
 import { bucketPlace, containerPlace, folderPlace } from '../support/place.js'
-import { root } from '../support/root.js'
+import { program } from '../support/root.js'
 import type { CrashGround, Victim } from './crash.js'
-
-export const program = `${root}dist/src/main.js`
 
 export type CrashStore = 'local' | 'minio' | 'azurite'
 

@@ -163,8 +163,8 @@ async function interrupt(
   if (kind === 'delete') {
     // The answer comes when it is over: it is not waited for.
     let answered = false
-    const answer = victim.call('DELETE', `/${id}`).then(() => {})
-    answer
+    victim
+      .call('DELETE', `/${id}`)
       .catch(() => {})
       .finally(() => {
         answered = true

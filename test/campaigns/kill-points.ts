@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Owner } from '../servers/owner.js'
 import { folderPlace } from '../support/place.js'
+import { program } from '../support/root.js'
 import { hashTree } from '../support/tree.js'
 import {
   backupsOf,
@@ -15,7 +16,7 @@ import {
   same,
   without,
 } from './crash.js'
-import { configure, program, startVictim } from './crash-ground.js'
+import { configure, startVictim } from './crash-ground.js'
 
 export type Kind = 'backup' | 'restore' | 'restore one by one' | 'delete'
 

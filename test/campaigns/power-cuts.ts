@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import Database from 'better-sqlite3'
 import type { Owner } from '../servers/owner.js'
+import { program } from '../support/root.js'
 import { hashTree } from '../support/tree.js'
 import type { Body, Victim } from './crash.js'
-import { configure, program, startVictim } from './crash-ground.js'
+import { configure, startVictim } from './crash-ground.js'
 
 const run = promisify(execFile)
 

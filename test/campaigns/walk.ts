@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Owner } from '../servers/owner.js'
+import { program } from '../support/root.js'
 import type { Body, Victim } from './crash.js'
-import { configure, program, startVictim } from './crash-ground.js'
+import { configure, startVictim } from './crash-ground.js'
 import { isData, ofNoInstant, Source, type Tree, treeOf } from './walk-model.js'
 
 /** One step, and what does not hold after it. */

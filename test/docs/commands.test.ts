@@ -4,12 +4,11 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import t, { type Test } from 'tap'
 import { freePort } from '../servers/port.js'
 import { adminToken, copyFixture } from '../support/fixture.js'
-import { root } from '../support/root.js'
+import { program, root } from '../support/root.js'
 import { type Block, blocksOf } from './commands.js'
 
 // Every command in the documents is run, in order, in a copy of Arc's folder; or it says that it is not, or what runs it instead.
 
-const program = `${root}dist/src/main.js`
 const pages = [
   'README.md',
   'CONTRIBUTING.md',

@@ -10,14 +10,15 @@ import {
   measurementOf,
   partitionTimeOf,
 } from '../../src/format/data-path.js'
-import { root } from '../support/root.js'
+import { arcs } from '../support/fixture.js'
 
 const hour = 'metrics/disk-io/2026/01/02/03/disk-io_20261123_103036_720691076.parquet'
 const day = 'metrics/cpu/2026/01/02/cpu_20261123_103036_1_b0_daily.parquet'
 
 t.test('every file of a storage that Arc wrote is data', async (t) => {
-  const arcs = `${root}test/fixtures/arc-26.09.1/data/arc/`
-  const files = readdirSync(arcs, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.parquet'))
+  const files = readdirSync(`${arcs}/data/arc`, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.parquet'),
+  )
   t.equal(files.length, 36)
   for (const path of files) {
     t.equal(classify(path), 'parquet', path)

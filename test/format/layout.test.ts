@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import t from 'tap'
 import { backupPaths } from '../../src/format/layout.js'
-import { root } from '../support/root.js'
+import { arcBackupId, arcs } from '../support/fixture.js'
 
-const arcsBackup = `${root}test/fixtures/arc-26.09.1/data/backups/backup-20261123-103045-c526b8a7/`
+const arcsBackup = `${arcs}/data/backups/${arcBackupId}/`
 
 t.test('a backup that Arc wrote has its parts where we look for them', async (t) => {
   for (const path of [backupPaths.manifest, backupPaths.data, backupPaths.metadata('arc'), backupPaths.config]) {

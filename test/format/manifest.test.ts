@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Manifest, readManifest, serializeManifest, summarize, toClientJson } from '../../src/format/manifest.js'
-import { root } from '../support/root.js'
+import { arcs } from '../support/fixture.js'
 
-const fixtures = `${root}test/fixtures/arc-26.09.1/`
 const id = 'backup-20261123-103045-c526b8a7'
-const arcsText = readFileSync(`${fixtures}data/backups/${id}/manifest.json`, 'utf8')
-const facts = JSON.parse(readFileSync(`${fixtures}facts.json`, 'utf8'))
+const arcsText = readFileSync(`${arcs}/data/backups/${id}/manifest.json`, 'utf8')
+const facts = JSON.parse(readFileSync(`${arcs}/facts.json`, 'utf8'))
 
 const full: Manifest = {
   version: 'arc-backup/0.1.0',

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { checkParquet, footerSize } from '../../src/format/parquet.js'
-import { root } from '../support/root.js'
+import { arcs } from '../support/fixture.js'
 
-const arcs = `${root}test/fixtures/arc-26.09.1/data/arc`
-const names = readdirSync(arcs, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.parquet'))
-const one = readFileSync(`${arcs}/${names[0]}`)
+const data = `${arcs}/data/arc`
+const names = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.parquet'))
+const one = readFileSync(`${data}/${names[0]}`)
 
 function check(content: Buffer, tail = content): void {
   const length = footerSize(tail, content.length)
@@ -14,7 +14,7 @@ function check(content: Buffer, tail = content): void {
 
 t.test("Arc's own files are sound", async (t) => {
   t.equal(names.length, 36)
-  for (const name of names) t.doesNotThrow(() => check(readFileSync(`${arcs}/${name}`)), name)
+  for (const name of names) t.doesNotThrow(() => check(readFileSync(`${data}/${name}`)), name)
   t.doesNotThrow(() => check(one, one.subarray(one.length - 8)), 'eight bytes tell how long the footer is')
 })
 

@@ -1,7 +1,8 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { root } from './root.js'
 
-const arcs = `${root}test/fixtures/arc-26.09.1`
+/** What a real Arc wrote. */
+export const arcs = `${root}test/fixtures/arc-26.09.1`
 
 /** Tokens, answers and counts that a real Arc gave; see the folder's `facts.json`. */
 export const facts = JSON.parse(readFileSync(`${arcs}/facts.json`, 'utf8')) as {

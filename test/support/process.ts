@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { root } from './root.js'
-
-const main = `${root}dist/src/main.js`
+import { program } from './root.js'
 
 export interface Ended {
   readonly code: number | null
@@ -26,8 +24,8 @@ export function startProgram(
   options: { cwd: string; env?: NodeJS.ProcessEnv; input?: string; under?: readonly string[] },
 ): RunningProgram {
   const env = { PATH: process.env.PATH, HOME: options.cwd, ...options.env }
-  const [program = '', ...rest] = [...(options.under ?? []), process.execPath, main, ...args]
-  const child = spawn(program, rest, { cwd: options.cwd, env, stdio: 'pipe' })
+  const [command = '', ...rest] = [...(options.under ?? []), process.execPath, program, ...args]
+  const child = spawn(command, rest, { cwd: options.cwd, env, stdio: 'pipe' })
   t.teardown(() => child.kill('SIGKILL'))
   if (options.input !== undefined) child.stdin.end(options.input)
   let stdout = ''
