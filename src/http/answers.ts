@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { errorCodes } from '../errors.js'
+import { recordedRequest } from './recorded-request.js'
 
 const count = (description: string) => z.int().min(0).meta({ description })
 const bytes = (description: string) =>
@@ -24,11 +25,18 @@ export const operationId = z
   .meta({ description: 'id of an operation', examples: ['0123456789ab'] })
 const targetName = text('name of the target that has the backup', 'local')
 const databaseNames = z.array(z.string()).meta({ description: 'the databases that it is limited to' })
-const code = z.enum(errorCodes)
-const runs = z.literal('running')
+const code = z.enum(errorCodes).meta({ description: 'what went wrong, for programs' })
+const why = text('the same for people', 'permission denied')
+const runs = z.literal('running').meta({ description: 'it has begun; its end is in `/status` and on record' })
+const mode = z
+  .enum(['merge', 'replace'])
+  .meta({ description: 'merge: live Parquet files that the backup lacks are kept; replace: they are moved aside' })
+const level = z
+  .enum(['quick', 'full', 'deep'])
+  .meta({ description: 'quick: names and sizes; full: every byte; deep: what the files are, too' })
 
 const gap = z
-  .strictObject({ path: z.string(), code, message: z.string() })
+  .strictObject({ path: text('which file', 'metrics/cpu/2026/01/01/00/a.parquet'), code, message: why })
   .meta({ id: 'Gap', description: 'A file that could not be copied, or is not as it should be, and why.' })
 const gaps = (description: string) =>
   z
@@ -58,7 +66,7 @@ const flight = z
   .meta({ id: 'Flight', description: 'How many files a remote store is given at once.' })
 
 const statusFields = {
-  operation: z.enum(['backup', 'restore', 'verify', 'prune', 'delete']),
+  operation: z.enum(['backup', 'restore', 'verify', 'prune', 'delete']).meta({ description: 'of what kind it is' }),
   backup_id: backupId.optional(),
   status: z.enum(['running', 'completed', 'failed']).meta({ description: "Arc's three words; `outcome` says more" }),
   total_files: count('files to be moved, as far as they are listed'),
@@ -129,7 +137,7 @@ const statusFields = {
     .optional(),
   removed: z.array(backupId).meta({ description: 'a prune: at most 1,000 of the backups that are gone' }).optional(),
   failed: z
-    .array(z.strictObject({ backup_id: backupId, code, message: z.string() }))
+    .array(z.strictObject({ backup_id: backupId, code, message: why }))
     .meta({ description: 'a prune: at most 1,000 of the backups that could not be removed, and why' })
     .optional(),
 }
@@ -137,7 +145,7 @@ const statusFields = {
 export const operationStatus = z
   .strictObject(statusFields)
   .meta({ id: 'OperationStatus', description: 'How an operation stands or ended.' })
-const idle = z.strictObject({ status: z.literal('idle') })
+const idle = z.strictObject({ status: z.literal('idle').meta({ description: 'nothing ever ran' }) })
 const run = z
   .strictObject({
     due_at: time('when it should have begun'),
@@ -181,35 +189,17 @@ export const scheduled = z.strictObject({
   count: count('runs in this list'),
 })
 
-const request = z
-  .strictObject({
-    includeMetadata: z.boolean().optional(),
-    incremental: z.boolean().optional(),
-    includeConfig: z.boolean().optional(),
-    target: z.string().optional(),
-    databases: z.array(z.string()).optional(),
-    backupId: backupId.optional(),
-    restoreData: z.boolean().optional(),
-    restoreMetadata: z.boolean().optional(),
-    restoreConfig: z.boolean().optional(),
-    mode: z.enum(['merge', 'replace']).optional(),
-    allOrNothing: z.boolean().optional(),
-    staging: z.enum(['all', 'file']).optional(),
-    compare: z.enum(['hash', 'stat']).optional(),
-    planId: z.string().optional(),
-    level: z.enum(['quick', 'full', 'deep']).optional(),
-    policy: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
-  })
-  .meta({ id: 'RecordedRequest', description: 'What was asked for, defaults filled in.' })
-
 export const operation = operationStatus
   .extend({
     resumable: z.boolean().meta({ description: 'it was interrupted, and can be resumed or discarded' }),
     requested_by: text('name of the token that asked', 'nightly'),
-    request,
+    request: recordedRequest,
   })
   .meta({ id: 'Operation', description: 'An operation on record.' })
-export const operationList = z.strictObject({ operations: z.array(operation), count: count('operations in this page') })
+export const operationList = z.strictObject({
+  operations: z.array(operation).meta({ description: 'newest first' }),
+  count: count('operations in this page'),
+})
 
 const summary = z
   .strictObject({
@@ -248,15 +238,15 @@ export const backupList = z
 
 const measurement = z
   .strictObject({
-    name: z.string(),
+    name: text('its name', 'cpu'),
     file_count: count('Parquet files'),
     size_bytes: bytes('their size'),
   })
   .meta({ id: 'Measurement', description: 'A measurement in a backup.' })
 const database = z
   .strictObject({
-    name: z.string(),
-    measurements: z.array(measurement),
+    name: text('its name', 'metrics'),
+    measurements: z.array(measurement).meta({ description: 'by name' }),
     file_count: count('Parquet files'),
     size_bytes: bytes('their size'),
   })
@@ -290,7 +280,14 @@ export const manifest = z
     warnings: z.array(z.string()).meta({ description: 'what an operator should know of it' }).optional(),
     metadata_files: z.array(z.string()).meta({ description: 'SQLite files, without .db' }).optional(),
     sidecar: z
-      .strictObject({ path: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/), entries: count('files in it') })
+      .strictObject({
+        path: text("relative to the backup's folder", 'manifest-files.json'),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .meta({ description: 'of its bytes' }),
+        entries: count('files in it'),
+      })
       .meta({ description: 'the list of all files with their SHA-256' })
       .optional(),
   })
@@ -311,7 +308,7 @@ export const backupStarted = z.strictObject({
 export const restoreStarted = z.strictObject({
   ...begun,
   databases: databaseNames.optional(),
-  mode: z.enum(['merge', 'replace']),
+  mode,
 })
 const tally = z
   .strictObject({ files: count('files'), bytes: bytes('their size') })
@@ -336,7 +333,7 @@ export const restorePlan = z
     plan_id: text('for the restore that is to start only if this still holds'),
     backup_id: backupId,
     target: targetName,
-    mode: z.enum(['merge', 'replace']),
+    mode,
     verified: z.boolean().meta({ description: 'is a SHA-256 on record for every file' }),
     files: z.strictObject({ new: tally, changed: tally, unchanged: tally, kept: tally, moved_aside: tally }).meta({
       description:
@@ -360,15 +357,19 @@ export const restorePlan = z
         sufficient: z.boolean().meta({ description: 'is there room, also for databases and configuration' }),
       })
       .meta({ description: 'room that must be free before the first file is written' }),
-    databases: z.array(partPlan),
+    databases: z.array(partPlan).meta({ description: 'arc.db and the other SQLite files' }),
     configuration: partPlan,
     warnings: z.array(z.string()).meta({ description: 'what an operator should know before' }),
   })
   .meta({ id: 'RestorePlan', description: 'What a restore would do. Nothing was changed.' })
-export const verifyStarted = z.strictObject({ ...begun, level: z.enum(['quick', 'full', 'deep']) })
+export const verifyStarted = z.strictObject({ ...begun, level })
 export const resumed = z.strictObject(begun)
-export const discarded = z.strictObject({ message: z.string(), operation_id: operationId })
-export const cancelling = z.strictObject({ message: z.string(), status: runs })
+const done = text('what was done', 'Discarded')
+export const discarded = z.strictObject({ message: done, operation_id: operationId })
+export const cancelling = z.strictObject({
+  message: text('what happens now', 'Cancelling'),
+  status: z.literal('running').meta({ description: 'it ends within two seconds' }),
+})
 export const pruneStarted = z.strictObject({
   message: text('what was done', 'Prune started'),
   operation_id: operationId,
@@ -401,22 +402,25 @@ export const limits = z
     workers: count('threads that copy'),
   })
   .meta({ id: 'Limits', description: 'How much of the machine all operations together may take.' })
-export const deleted = z.strictObject({ backup_id: backupId, message: z.string() })
+export const deleted = z.strictObject({
+  backup_id: backupId,
+  message: text('what was done', 'Backup deleted successfully'),
+})
 
 export const health = z.strictObject({
-  status: z.literal('ok'),
+  status: z.literal('ok').meta({ description: 'the process answers' }),
   time: time('now'),
   uptime: text('the same for people', '1h2m3s'),
   uptime_sec: z.number().min(0).meta({ description: 'seconds since the start of the process' }),
 })
 export const ready = z.strictObject({
-  status: z.literal('ready'),
+  status: z.literal('ready').meta({ description: 'it takes requests' }),
   time: time('now'),
   uptime_sec: z.number().min(0).meta({ description: 'seconds since the start of the process' }),
 })
 export const notReady = z.strictObject({
   reason: text('why', 'shutting down'),
-  status: z.literal('not_ready'),
+  status: z.literal('not_ready').meta({ description: 'it takes none' }),
   time: time('now'),
 })
 
@@ -428,14 +432,18 @@ export const error = z
     unknown_databases: z.array(z.string()).meta({ description: 'names in the request that are not known' }).optional(),
     changed: z.array(z.string()).meta({ description: 'only of PLAN_CHANGED: what is not as the plan said' }).optional(),
     held_by: z
-      .strictObject({ host: z.string(), operation: z.string(), since: time('since when') })
+      .strictObject({
+        host: text('its host', 'backup-1'),
+        operation: text('what it does', 'backup'),
+        since: time('since when'),
+      })
       .meta({
         description: 'who writes there, as far as that is known: this service, another process, or another host',
       })
       .optional(),
     operation: text('only of BUSY: what runs', 'backup').optional(),
     status: runs.meta({ description: 'only of BUSY' }).optional(),
-    code: code.meta({ description: 'what went wrong, for programs' }),
+    code,
     hint: text('what to do about it').optional(),
     request_id: z.uuid().meta({ description: 'the log has more under this id; also in the header X-Request-Id' }),
   })
@@ -443,10 +451,10 @@ export const error = z
 
 export const finding = z
   .strictObject({
-    flaw: z.enum(['damaged', 'missing', 'unexpected']),
+    flaw: z.enum(['damaged', 'missing', 'unexpected']).meta({ description: 'what is wrong with it' }),
     path: text("relative to the backup's folder"),
     code,
-    message: z.string(),
+    message: why,
   })
   .meta({ id: 'Finding', description: 'What a verify found; a line of JSON each.' })
 

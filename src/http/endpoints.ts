@@ -84,7 +84,7 @@ const limits = {
   priority: 'normal',
   workers: 2,
 }
-const operation = { ...status, resumable: false, requested_by: 'nightly', request: { includeMetadata: true } }
+const operation = { ...status, resumable: false, requested_by: 'nightly', request: { include_metadata: true } }
 const restorePlan = {
   dry_run: true,
   plan_id: '52a1c3e4d5f60718.9d0f5b2a1c3e4d5f.i.1420.0.0.i.1400.1.2s.0.0.1.0.rk',

@@ -2,6 +2,7 @@ import type { JournalEntry } from '../engine/journal.js'
 import type { OperationStatus } from '../engine/operation.js'
 import type { RestorePlan } from '../engine/restore-plan.js'
 import type { BackupList } from '../engine/targets.js'
+import { recordedRequestBody } from './recorded-request.js'
 import { pruneBody } from './retention.js'
 
 /** `/status` as Arc has it, then our own keys. Bytes, milliseconds, RFC 3339. */
@@ -50,7 +51,7 @@ export function positionOf(status: OperationStatus | null): string {
 
 /** An operation on record: its status, who asked, and for what. */
 export function operationBody({ status, request, caller, resumable }: JournalEntry): Record<string, unknown> {
-  return { ...statusBody(status), resumable, requested_by: caller, request }
+  return { ...statusBody(status), resumable, requested_by: caller, request: recordedRequestBody(request) }
 }
 
 export function listBody({ backups, warnings, unreachable }: BackupList): Record<string, unknown> {

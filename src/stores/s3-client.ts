@@ -16,6 +16,9 @@ interface SdkRequest {
   readonly body?: Uint8Array | string
 }
 
+// It tells, as text in the middle of the log and once a thread, which Node its later versions will need; ours is pinned, and CONTRIBUTING.md says so.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
 /** The SDK, for what is not on the path of each file, over our connections: one place for proxies, stalls and TLS. */
 export function createClient(config: S3StoreConfig, transport: Transport): S3Client {
   const { endpoint, credentials, region, pathStyle } = config

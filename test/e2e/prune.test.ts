@@ -56,7 +56,7 @@ t.test('a dry run says what a prune then does; both say which rule keeps what', 
     [second, newest].sort(),
   )
   const { json } = await call('GET', `/operations/${ended.operation_id}`)
-  t.match(json, { requested_by: String, request: { policy: { last: 2 } }, removed: [arcs, third] })
+  t.match(json, { requested_by: String, request: { keep_last: 2, timezone: String }, removed: [arcs, third] })
 })
 
 t.test('what is pinned, and what verified last, stays; unpinned it goes', async (t) => {

@@ -139,7 +139,7 @@ t.test('operations on record: pages of them, and each', async (t) => {
   t.match((await call('GET', `${path}/${running.operationId}`, as(adminToken))).json, {
     operation: 'backup',
     target: 'local',
-    request: { includeMetadata: true },
+    request: { include_metadata: true },
   })
   t.equal((await call('GET', `${path}/000000000000`, as(adminToken))).arcs, '{"error":"Operation not found"}')
   for (const [query = '', why] of [
