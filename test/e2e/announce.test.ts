@@ -62,7 +62,7 @@ t.test('a program and a webhook are told of what completes, has gaps and fails, 
     ['backup.completed', 'verify.completed', 'restore.failed', 'prune.completed'],
   )
   t.match(told(folder)[0]?.[1], { operation: 'backup', backup_id: id, outcome: 'completed', requested_by: 'admin' })
-  t.match(told(folder)[2]?.[1], { error: String, error_code: String, request: { backupId: id } })
+  t.match(told(folder)[2]?.[1], { error: String, error_code: String, request: { backup_id: id } })
   const { received } = receiver
   t.same([received.length, new Set(received.map(({ headers }) => headers['webhook-id'])).size], [5, 4])
   for (const { headers, body } of received) {
