@@ -32,6 +32,12 @@ export class Held extends Error {
 /** Who took a lock whose file was removed at that moment tries again; more often than this nobody is that unlucky. */
 const mostTries = 20
 
+/**
+ * Whoever held it removed the file between our opening it and our first write: SQLite does not write to what has no name. Or somebody who had opened the removed file took
+ * our journal, which has the same name, for that of a dead one, and it is gone at our commit.
+ */
+const removedMeanwhile: ReadonlySet<string> = new Set(['SQLITE_READONLY_DBMOVED', 'SQLITE_IOERR_DELETE_NOENT'])
+
 /** A lock that nobody refers to any more is held all the same: better-sqlite3 closes what the garbage collector finds, and with it the lock is gone. */
 const kept = new Set<Database.Database>()
 
@@ -66,6 +72,7 @@ function tryLock(file: string, holder: Holder): FileLock | null {
   } catch (error) {
     const why = systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
     db.close()
+    if (removedMeanwhile.has(systemCode(error) ?? '')) return null
     if (isFull(error)) return lockNameless(file)
     throw why
   }
@@ -110,12 +117,15 @@ function tokenOf(db: Database.Database): unknown {
 
 /** Through the name, whatever file it leads to now. */
 function lookInto<T>(file: string, look: (db: Database.Database) => T): T | undefined {
-  if (!existsSync(file)) return undefined
-  const db = new Database(file, { readonly: true })
+  let db: Database.Database | undefined
   try {
+    db = new Database(file, { readonly: true })
     return look(db)
+  } catch (error) {
+    if (existsSync(file)) throw error
+    return undefined
   } finally {
-    db.close()
+    db?.close()
   }
 }
 
