@@ -70,9 +70,10 @@ function tryLock(file: string, holder: Holder): FileLock | null {
     db.close()
     return null
   } catch (error) {
-    const why = systemCode(error)?.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
+    const code = systemCode(error) ?? ''
+    const why = code.startsWith('SQLITE_BUSY') ? new Held(read(db)) : error
     db.close()
-    if (removedMeanwhile.has(systemCode(error) ?? '')) return null
+    if (removedMeanwhile.has(code)) return null
     if (isFull(error)) return lockNameless(file)
     throw why
   }

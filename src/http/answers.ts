@@ -104,7 +104,7 @@ const statusFields = {
     'a backup: copied and taken out again, because Arc had merged them; a restore in mode replace: live files moved aside',
   ).optional(),
   consumed_inputs_skipped: count('a backup: left out because a merged file stands for them').optional(),
-  mode: z.enum(['merge', 'replace']).meta({ description: 'only of a restore' }).optional(),
+  mode: mode.meta({ description: 'only of a restore' }).optional(),
   verified: z
     .union([z.boolean(), z.enum(['quick', 'full', 'deep', 'damaged'])])
     .nullable()
@@ -122,7 +122,7 @@ const statusFields = {
     .max(32)
     .meta({ description: 'a restore: at most 32 of the day partitions that now hold restored and kept files' })
     .optional(),
-  level: z.enum(['quick', 'full', 'deep']).meta({ description: 'only of a verify: how closely it looked' }).optional(),
+  level: level.meta({ description: 'only of a verify: how closely it looked' }).optional(),
   damaged_files: count('only of a verify').optional(),
   unexpected_files: count('only of a verify: files that no backup of this manifest has').optional(),
   damaged_sample: gaps('that are damaged').optional(),
@@ -364,11 +364,13 @@ export const restorePlan = z
   .meta({ id: 'RestorePlan', description: 'What a restore would do. Nothing was changed.' })
 export const verifyStarted = z.strictObject({ ...begun, level })
 export const resumed = z.strictObject(begun)
-const done = text('what was done', 'Discarded')
-export const discarded = z.strictObject({ message: done, operation_id: operationId })
+export const discarded = z.strictObject({
+  message: text('what was done', 'Discarded'),
+  operation_id: operationId,
+})
 export const cancelling = z.strictObject({
   message: text('what happens now', 'Cancelling'),
-  status: z.literal('running').meta({ description: 'it ends within two seconds' }),
+  status: runs.meta({ description: 'it ends within two seconds' }),
 })
 export const pruneStarted = z.strictObject({
   message: text('what was done', 'Prune started'),

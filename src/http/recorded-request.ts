@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { JournalEntry } from '../engine/journal.js'
 import type { RetentionPolicy } from '../engine/retention.js'
 import { createSchema, restoreSchema, verifySchema } from './requests.js'
-import { pruneSchema } from './retention.js'
+import { pruneSchema, rulesBody } from './retention.js'
 
 /** The request of an operation on record. */
 export const recordedRequest = z
@@ -24,11 +24,7 @@ export function recordedRequestBody(request: JournalEntry['request']): Record<st
   return { ...Object.fromEntries(named), ...(policy && policyBody(policy)) }
 }
 
-function policyBody({ timezone, within, ...rules }: RetentionPolicy): Record<string, unknown> {
-  const kept = Object.entries({ ...rules }).filter(([, count]) => count)
-  return {
-    ...Object.fromEntries(kept.map(([rule, count]) => [`keep_${rule}`, count])),
-    ...(within && { within }),
-    timezone,
-  }
+function policyBody(policy: RetentionPolicy): Record<string, unknown> {
+  const rules = Object.entries(rulesBody(policy)).filter(([, count]) => count > 0)
+  return { ...Object.fromEntries(rules), timezone: policy.timezone }
 }

@@ -2,7 +2,7 @@ import type Router from '@koa/router'
 import { z } from 'zod'
 import type { PruneRequest, PruneStatus } from '../engine/operation.js'
 import type { PrunePlan } from '../engine/prune.js'
-import { isEmptyPolicy } from '../engine/retention.js'
+import { isEmptyPolicy, type RetentionRules } from '../engine/retention.js'
 import { Zone } from '../engine/zone.js'
 import { ServiceError } from '../errors.js'
 import { body } from './body.js'
@@ -56,6 +56,19 @@ export function parsePrune(given: unknown, timezone: string): PruneRequest & { d
     throw new ServiceError('REQUEST_INVALID', `a prune must be told what to keep: at least one of ${fields} above 0`)
   }
   return { policy, dryRun: request.dry_run ?? false, ...(request.target && { target: request.target }) }
+}
+
+/** Rules by the names that a request has for them; 0: the rule keeps none. */
+export function rulesBody(rules: RetentionRules): Record<string, number> {
+  return {
+    keep_last: rules.last ?? 0,
+    keep_hourly: rules.hourly ?? 0,
+    keep_daily: rules.daily ?? 0,
+    keep_weekly: rules.weekly ?? 0,
+    keep_monthly: rules.monthly ?? 0,
+    keep_yearly: rules.yearly ?? 0,
+    within: rules.within ?? 0,
+  }
 }
 
 /** What a dry run answers. */

@@ -1,5 +1,6 @@
 import type { Run } from '../schedule/runs.js'
 import type { ScheduleView } from '../schedule/scheduler.js'
+import { rulesBody } from './retention.js'
 
 /** What the API needs of the schedule; `schedule/scheduler.ts` is it. */
 export interface Scheduled {
@@ -18,15 +19,7 @@ export function scheduleBody({ schedule, nextRun, current, last }: ScheduleView)
     timezone,
     target,
     verify: verify ?? 'none',
-    prune: prune && {
-      keep_last: prune.last ?? 0,
-      keep_hourly: prune.hourly ?? 0,
-      keep_daily: prune.daily ?? 0,
-      keep_weekly: prune.weekly ?? 0,
-      keep_monthly: prune.monthly ?? 0,
-      keep_yearly: prune.yearly ?? 0,
-      within: prune.within ?? 0,
-    },
+    prune: prune && rulesBody(prune),
     next_run: nextRun === null ? null : timeOf(nextRun),
     ...(current && { current_run: runBody(current) }),
     ...(last && { last_run: runBody(last) }),
