@@ -235,10 +235,7 @@ async function judgeWinners(
       wrong.push(`${span.by} and ${next.by} wrote at once, for ${span.to - next.from} ms`)
   }
   const known = new Set([...winners.map(({ backupId }) => backupId), ...unfinished])
-  const folders = new Set(
-    Object.keys(await arena.target.tree()).flatMap((path) => (path.includes('/') ? [path.split('/')[0]] : [])),
-  )
-  for (const folder of folders) if (!known.has(folder)) wrong.push(`${folder} is nobody's`)
+  for (const folder of await arena.target.folders()) if (!known.has(folder)) wrong.push(`${folder} is nobody's`)
   for (const { backupId } of winners) {
     for (let tries = 0; (await judge.call('DELETE', `/${backupId}`)).held_by !== undefined && tries < 100; tries += 1)
       await sleep(50)

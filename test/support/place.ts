@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   type _Object,
@@ -19,6 +19,8 @@ export interface Place {
   remove(path: string): Promise<void>
   /** SHA-256 (hex) of every file by its path. */
   tree(): Promise<Record<string, string>>
+  /** Names of the folders at the top, without a look into any file: some come and go where others work. */
+  folders(): Promise<string[]>
 }
 
 export function folderPlace(root: string): Place {
@@ -30,18 +32,22 @@ export function folderPlace(root: string): Place {
     get: async (path) => readFileSync(`${root}/${path}`),
     remove: async (path) => rmSync(`${root}/${path}`),
     tree: async () => hashTree(root),
+    folders: async () => {
+      const entries = readdirSync(root, { withFileTypes: true })
+      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    },
   }
 }
 
 /** @param prefix '' or ending in `/` */
 export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Place {
-  const keys = async (): Promise<string[]> => {
+  const paths = async (): Promise<string[]> => {
     const found: _Object[] = []
     for (let ContinuationToken: string | undefined; ; ) {
       const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, ContinuationToken }))
       found.push(...(page.Contents ?? []))
       ContinuationToken = page.NextContinuationToken
-      if (ContinuationToken === undefined) return found.map(({ Key = '' }) => Key)
+      if (ContinuationToken === undefined) return found.map(({ Key = '' }) => Key.slice(prefix.length))
     }
   }
   const get = async (path: string): Promise<Buffer> => {
@@ -58,30 +64,41 @@ export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Pla
     },
     tree: async () => {
       const found: Record<string, string> = {}
-      for (const key of await keys()) found[key.slice(prefix.length)] = sha256(await get(key.slice(prefix.length)))
+      for (const path of await paths()) found[path] = sha256(await get(path))
       return found
     },
+    folders: async () => topFolders(await paths()),
   }
 }
 
 /** @param prefix '' or ending in `/` */
 export function containerPlace(container: ContainerClient, prefix = ''): Place {
+  const get = (path: string): Promise<Buffer> => container.getBlockBlobClient(prefix + path).downloadToBuffer()
+  const paths = async (): Promise<string[]> => {
+    const found: string[] = []
+    for await (const { name } of container.listBlobsFlat({ prefix })) found.push(name.slice(prefix.length))
+    return found
+  }
   return {
+    get,
     put: async (path, content) => {
       await container.getBlockBlobClient(prefix + path).uploadData(content)
     },
-    get: (path) => container.getBlockBlobClient(prefix + path).downloadToBuffer(),
     remove: async (path) => {
       await container.getBlockBlobClient(prefix + path).delete()
     },
     tree: async () => {
       const found: Record<string, string> = {}
-      for await (const { name } of container.listBlobsFlat({ prefix })) {
-        found[name.slice(prefix.length)] = sha256(await container.getBlockBlobClient(name).downloadToBuffer())
-      }
+      for (const path of await paths()) found[path] = sha256(await get(path))
       return found
     },
+    folders: async () => topFolders(await paths()),
   }
+}
+
+function topFolders(paths: readonly string[]): string[] {
+  const first = paths.filter((path) => path.includes('/')).map((path) => path.slice(0, path.indexOf('/')))
+  return [...new Set(first)]
 }
 
 function sha256(content: Uint8Array): string {
