@@ -52,7 +52,8 @@ t.test('a bucket with Object Lock: backups go in, a delete hides, and what is hi
   const [first = '', second, third] = ids
   t.same(await listed(), [...ids].sort())
   t.equal((await call('DELETE', `/${first}`)).status, 200)
-  t.same(await listed(), [second, third])
+  // Ids of one second are in no order.
+  t.same(await listed(), [second, third].sort())
   const { Versions = [], DeleteMarkers = [] } = await versionsOf(`${first}/`)
   const [kept] = Versions.filter(({ Key }) => Key?.endsWith('large.parquet'))
   t.equal(kept?.Size, partSize(0, '', '') + 1, 'its bytes are there until their retention ends')
