@@ -11,7 +11,7 @@ const atOnce = 8
 
 /**
  * Brings everything below a folder to stable storage: by one `syncfs` through coreutils, which reports write-back errors and costs 1.2 × an unsynced copy;
- * where that is not installed (a slim container image), each file and folder by itself, at 2.2–2.9 ×.
+ * where that is not installed (a slim container image), or is killed, each file and folder by itself, at 2.2–2.9 ×.
  *
  * @param ahead a later call only finds less to do after this one: nothing happens where that costs more than it saves
  */
@@ -19,7 +19,7 @@ export async function syncTree(root: string, below: string, ahead: boolean): Pro
   try {
     await run('sync', ['-f', root])
   } catch (error) {
-    if (!isLacking(error)) throw error
+    if (!isLacking(error) && !isKilled(error)) throw error
     if (ahead) return
     const folder = below === '' ? root : `${root}/${below}`
     await syncBelow(folder)
@@ -34,6 +34,11 @@ export async function syncTree(root: string, below: string, ahead: boolean): Pro
 function isLacking(error: unknown): boolean {
   const { syscall = '', stderr = '' } = error as { syscall?: string; stderr?: string }
   return syscall.startsWith('spawn') || /(unrecognized|invalid|illegal|unknown) option|usage:/i.test(stderr)
+}
+
+/** Short of memory the system may choose it; it has said nothing of the disk then. */
+function isKilled(error: unknown): boolean {
+  return typeof (error as { signal?: unknown }).signal === 'string'
 }
 
 async function syncBelow(folder: string): Promise<void> {

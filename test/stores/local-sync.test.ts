@@ -19,11 +19,13 @@ function synced(folder: string, program: string | null, options = {}): { paths: 
 }
 
 const busybox = '#!/bin/sh\necho "sync: unrecognized option: f" >&2\nexit 1\n'
+const killed = '#!/bin/sh\nkill -9 $$\n'
 const broken = '#!/bin/sh\necho "sync: error syncing: Input/output error" >&2\nexit 1\n'
 
 for (const [name, program] of [
   ['no sync at all', null],
   ['a sync without -f', busybox],
+  ['a sync that is killed', killed],
 ] as const) {
   t.test(`${name}: each file and folder is brought to the disk by itself`, async (t) => {
     const folder = t.testdir({})
