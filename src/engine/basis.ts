@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { isServiceError, toFailure } from '../errors.js'
-import { isBackupId } from '../format/backup-id.js'
+import { isBackupId, secondOf } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
 import type { Manifest } from '../format/manifest.js'
 import { findManifest } from './backups.js'
@@ -105,15 +105,27 @@ async function* candidates(run: Run): AsyncGenerator<Manifest, void, undefined> 
   for await (const entry of run.target.list('', { depth: 1 })) {
     if (entry.folder && isBackupId(entry.path) && entry.path !== run.backupId) ids.push(entry.path)
   }
-  // The time comes first in an id.
+  const bySecond = new Map<string, string[]>()
   for (const id of ids.sort().reverse().slice(0, mostCandidates)) {
-    try {
-      const { manifest, sha256 } = await findManifest(run.target, id)
-      if (manifest.sidecar && !run.isDamaged(id, sha256)) yield manifest
-    } catch (error) {
-      // Without it everything is copied: what is wrong with an earlier backup is no reason for this one to fail.
-      if (!isServiceError(error, 'NOT_FOUND', 'MANIFEST_INVALID') && !isOfSource(error)) throw error
-    }
+    const second = secondOf(id)
+    bySecond.set(second, [...(bySecond.get(second) ?? []), id])
+  }
+  for (const sameSecond of bySecond.values()) {
+    const found: Manifest[] = []
+    for (const id of sameSecond) found.push(...(await candidate(run, id)))
+    yield* found.sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at))
+  }
+}
+
+/** None where it can't serve. */
+async function candidate(run: Run, id: string): Promise<Manifest[]> {
+  try {
+    const { manifest, sha256 } = await findManifest(run.target, id)
+    return manifest.sidecar && !run.isDamaged(id, sha256) ? [manifest] : []
+  } catch (error) {
+    // Without it everything is copied: what is wrong with an earlier backup is no reason for this one to fail.
+    if (!isServiceError(error, 'NOT_FOUND', 'MANIFEST_INVALID') && !isOfSource(error)) throw error
+    return []
   }
 }
 

@@ -13,6 +13,11 @@ export function isBackupId(text: string): boolean {
   return idPattern.test(text)
 }
 
+/** What all ids of one second begin with. Whatever comes behind it is random, so that ids of one second are in no order. */
+export function secondOf(id: string): string {
+  return id.slice(0, 'backup-YYYYMMDD-HHMMSS'.length)
+}
+
 const nsPerSecond = 1_000_000_000n
 
 /** RFC 3339 in UTC as Go prints it: up to nine digits of a second, none that is a trailing zero. A bigint is nanoseconds since the epoch. */
