@@ -8,15 +8,17 @@ import { type Cleanup, runBench } from './cleanup.js'
 
 // Every system call by which a small backup, restore and delete changes something, and a SIGKILL at each of them. See test/campaigns/kill-points.ts.
 
-const usage = `npm run kill-points -- [--every 1 [--first 0]] [--dir DIR]        (needs strace)
+const usage = `npm run kill-points -- [--every 1 [--first 0]] [--call NAME] [--dir DIR]        (needs strace)
 
   --every  only each nth of the points
   --first  beginning with this one: with --every 8, eight runs from 0 to 7 are all of them
+  --call   only those of this system call
 `
 const { values } = parseArgs({
   options: {
     every: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
+    call: { type: 'string' },
     dir: { type: 'string', default: tmpdir() },
     help: { type: 'boolean' },
   },
@@ -32,9 +34,9 @@ async function killPoints(cleanup: Cleanup): Promise<void> {
   const rows: string[][] = []
   let bad = 0
   for (const kind of kinds) {
-    const points = (await ground.points(kind)).filter(
-      (_, index) => index % Number(values.every) === Number(values.first),
-    )
+    const points = (await ground.points(kind))
+      .filter(({ call }) => values.call === undefined || call === values.call)
+      .filter((_, index) => index % Number(values.every) === Number(values.first))
     console.log(`${kind}: ${points.length} points`)
     const calls = new Map<string, [points: number, killed: number]>()
     for (const point of points) {

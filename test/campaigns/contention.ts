@@ -50,7 +50,8 @@ export async function makeArena(owner: Owner, folder: string, store: CrashStore,
     for (let index = 0; index < 8; index += 1) {
       writeFileSync(`${own}/data/arc/db/m/${name}${index}.parquet`, Buffer.alloc((mib << 20) / 8, index))
     }
-    configure(own, lines)
+    // So that nobody has copied everything before somebody else has come to ask.
+    configure(own, lines, ['bandwidth_limit = "64MB/s"'])
     return own
   }
   const contestant = async (name: string): Promise<Contestant> => {
@@ -237,8 +238,10 @@ async function judgeWinners(
   const known = new Set([...winners.map(({ backupId }) => backupId), ...unfinished])
   for (const folder of await arena.target.folders()) if (!known.has(folder)) wrong.push(`${folder} is nobody's`)
   for (const { backupId } of winners) {
-    for (let tries = 0; (await judge.call('DELETE', `/${backupId}`)).held_by !== undefined && tries < 100; tries += 1)
+    for (const deadline = Date.now() + 60_000; (await judge.call('DELETE', `/${backupId}`)).held_by !== undefined; ) {
+      if (Date.now() > deadline) throw new Error(`${backupId} could not be removed: somebody writes all the while`)
       await sleep(50)
+    }
   }
   if (unfinished.length === 0 && arena.uploads().length > 0) wrong.push(`uploads in parts: ${arena.uploads()}`)
   return wrong

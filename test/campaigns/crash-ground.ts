@@ -24,7 +24,7 @@ export async function makeGround(owner: Owner, folder: string, store: CrashStore
 export function configure(folder: string, target: readonly string[], more: readonly string[] = []): void {
   const config = [
     ...['[auth]', 'enabled = false'],
-    ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "2s"'],
+    ...['[backup]', 'host = "127.0.0.1"', 'port = 0', 'local_path = ""', 'default_target = "here"', 'lock_ttl = "4s"'],
     ...more,
     ...['[backup.targets.here]', ...target],
   ]

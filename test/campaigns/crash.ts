@@ -49,6 +49,7 @@ const phases: Readonly<Record<Kind, readonly string[]>> = {
 }
 const mostBackups = 3
 const patienceMs = 120_000
+const sweepPatience = 10_000
 
 /** Kills the service again and again in the middle of its work, starts it again, and holds what is there against what was promised. */
 export async function* crashCampaign(
@@ -252,10 +253,18 @@ export async function judge(
   victim: Victim,
   source: Record<string, string>,
 ): Promise<string[]> {
-  const wrong: string[] = []
   await settledSweep(victim)
-  const ids = await backupsOf(victim)
-  const tree = await target.tree()
+  const look = async () => {
+    const [ids, tree] = [await backupsOf(victim), await target.tree()]
+    return { ids, tree, left: leftovers(folder, ids, tree) }
+  }
+  let seen = await look()
+  for (const end = performance.now() + sweepPatience; seen.left.length > 0 && performance.now() < end; ) {
+    await sleep(50)
+    seen = await look()
+  }
+  const { ids, tree, left } = seen
+  const wrong = [...left]
   for (const id of ids) {
     const data = dataOf(tree, id)
     if (!same(data, source)) wrong.push(...differences(`the backup ${id}`, data, source).slice(0, 3))
@@ -263,6 +272,13 @@ export async function judge(
     const verified = await ended(victim, String(started.operation_id))
     if (verified.outcome !== 'completed') wrong.push(`${id} does not verify: ${JSON.stringify(verified)}`)
   }
+  if (uploads().length > 0) wrong.push(`uploads in parts: ${uploads()}`)
+  return wrong
+}
+
+/** What only a sweep removes, and has not yet. */
+function leftovers(folder: string, ids: readonly string[], tree: Record<string, string>): string[] {
+  const wrong: string[] = []
   const known = new Set(ids)
   const debris = Object.keys(tree).filter((path) => {
     const [first = '', second] = path.split('/')
@@ -277,14 +293,13 @@ export async function judge(
   if (debris.length > 0) wrong.push(`debris at the target: ${debris.slice(0, 3)}`)
   const parts = Object.keys(hashTree(`${folder}/data/arc`)).filter((path) => path.endsWith('.part'))
   if (parts.length > 0) wrong.push(`debris beside live files: ${parts.slice(0, 3)}`)
-  if (uploads().length > 0) wrong.push(`uploads in parts: ${uploads()}`)
   const operations = `${folder}/data/arc-backup/operations`
   const left = existsSync(operations) ? readdirSync(operations) : []
   if (left.length > 0) wrong.push(`left in the state: ${left}`)
   return wrong
 }
 
-/** The sweep of the start runs beside the first requests; a delete waits for it. */
+/** The sweep of the start runs beside the first requests; a delete waits for it, once it has begun. */
 async function settledSweep(victim: Victim): Promise<void> {
   await sleep(50)
   await victim.call('DELETE', '/backup-20000101-000000-00000000')

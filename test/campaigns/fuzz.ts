@@ -16,7 +16,8 @@ import { exchange, type WireAnswer } from './wire.js'
 export type Counts = Readonly<Record<number, number>>
 
 const atOnce = 20
-const patience = 10_000
+/** In ms; a delete waits for the whole file system to be synced, with whatever else is being written there. */
+const patience = 60_000
 const sentinel = 'SENTINEL-0123456789abcdefghijklmnopqrstuvwxyz'
 /** Inside the service: it does not outlive whoever started it, however that one ends. */
 const endWithParent =

@@ -5,14 +5,14 @@ import { startTestService, type TestService } from '../support/service.js'
 
 // A few backups of the campaign `npm run compaction`.
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('while Arc merges, deletes and rewrites, each backup has the rows of one instant', async (t) => {
   const folder = t.testdir({ source: {}, empty: {} })
   for (const name of ['source', 'empty']) {
     writeFileSync(
       `${folder}/${name}/arc.toml`,
-      `[auth]\nenabled = false\n[storage]\nlocal_path = "./data"\n[backup]\nsettle_passes = 20\nlocal_path = "${folder}/backups"\nstate_path = "./state"\n`,
+      `[auth]\nenabled = false\n[storage]\nlocal_path = "./data"\n[backup]\nsettle_passes = 100\nlocal_path = "${folder}/backups"\nstate_path = "./state"\n`,
     )
   }
   const source = await startTestService(t, { folder: `${folder}/source`, empty: true })

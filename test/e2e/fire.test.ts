@@ -24,7 +24,7 @@ t.test(
      }
      let more = 0
      while (!over) { insert.run('after'); more += 1; if (more === 10) say('went on'); await sleep(10) }`,
-      '{ timeout: 60000 }',
+      '{ timeout: 600000 }',
     )
     t.teardown(() => writer.stop())
     await writer.hear('going')
@@ -37,7 +37,7 @@ t.test(
     const holder = new Neighbour(
       live,
       `db.exec('BEGIN IMMEDIATE'); say('held'); await sleep(10000); db.exec("INSERT INTO t VALUES ('holder')"); db.exec('COMMIT')`,
-      '{ timeout: 60000 }',
+      '{ timeout: 600000 }',
     )
     t.teardown(() => holder.stop())
     await holder.hear('held')

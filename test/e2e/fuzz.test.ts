@@ -3,7 +3,7 @@ import { FuzzGround } from '../campaigns/fuzz.js'
 
 // A small sample of `npm run fuzz`.
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test(
   '400 hostile requests: no 5xx, no stack, no secret, no file outside, no line of the log that is not one',

@@ -3,12 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { startMinio } from '../servers/minio.js'
 import { type Plan, startProxy } from '../servers/proxy.js'
+import { mountTmpfs } from '../support/mount.js'
 import { type Json, startTestService, type TestService } from '../support/service.js'
 
 // A whole service with little of the machine: what it moves a second, and how many files it has in flight, as its API says.
 
 const mb = 1_000_000
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const minio = await startMinio(t)
 
 interface Options {
@@ -20,7 +21,8 @@ interface Options {
 }
 
 async function prepare(t: Test, { settings, sizes, plan }: Options): Promise<TestService & { plan: Plan }> {
-  const folder = t.testdir({})
+  // In memory: what is measured is not how fast a disk is.
+  const folder = mountTmpfs(t, '512m')
   const data = `${folder}/data/arc/db/m/2026/01/01/00`
   mkdirSync(data, { recursive: true })
   for (const [index, size] of sizes.entries()) {
@@ -41,7 +43,8 @@ async function prepare(t: Test, { settings, sizes, plan }: Options): Promise<Tes
   return { ...service, plan: proxy?.plan ?? {} }
 }
 
-async function bytesIn(service: TestService, ms: number): Promise<{ bytes: number; rate: number }> {
+/** Bytes a second, over so many ms or a little more. */
+async function rateOver(service: TestService, ms: number): Promise<number> {
   const read = async (): Promise<[number, number]> => {
     const { json } = await service.call('GET', '/status')
     return [Number(json.processed_bytes), performance.now()]
@@ -49,8 +52,7 @@ async function bytesIn(service: TestService, ms: number): Promise<{ bytes: numbe
   const before = await read()
   await sleep(ms)
   const after = await read()
-  const bytes = after[0] - before[0]
-  return { bytes, rate: (bytes * 1000) / (after[1] - before[1]) }
+  return ((after[0] - before[0]) * 1000) / (after[1] - before[1])
 }
 
 t.test('a bandwidth limit holds for backup, verify and restore, and changes while they run', async (t) => {
@@ -61,25 +63,25 @@ t.test('a bandwidth limit holds for backup, verify and restore, and changes whil
   // The threads take their time to start.
   while (Number((await call('GET', '/status')).json.processed_bytes) === 0) await sleep(20)
   await sleep(300)
-  // What is counted comes by the MiB, from each of two threads.
-  const slack = 2 * mb
-  const slow = await bytesIn(service, 2000)
-  t.ok(Math.abs(slow.bytes - 20 * mb) <= slack + 0.1 * 20 * mb, `${slow.rate} bytes a second of 10 MB`)
+  // What is counted comes by the MiB, from each of two threads: that is 1 MB/s of the tolerance.
+  const slow = await rateOver(service, 2000)
+  t.ok(slow >= 8 * mb && slow <= 12 * mb, `${slow} bytes a second of 10 MB`)
   const changed = await call('PATCH', '/limits', { bandwidth_limit: '25MB/s' })
   t.match(changed.json, { bandwidth_limit: '25MB/s' })
-  const faster = await bytesIn(service, 1500)
-  t.ok(faster.bytes <= 37.5 * mb + slack + 0.2 * 25 * mb, `${faster.rate} bytes a second of 25 MB`)
-  t.ok(faster.bytes >= 0.7 * 37.5 * mb - slack, `${faster.rate} bytes a second of 25 MB`)
+  const faster = await rateOver(service, 1500)
+  t.ok(faster >= 16 * mb && faster <= 30 * mb, `${faster} bytes a second of 25 MB`)
   await call('PATCH', '/limits', { bandwidth_limit: null })
   t.match(await service.settled(), { outcome: 'completed', processed_files: 404 })
 
   const id = String(started.json.backup_id)
   await call('PATCH', '/limits', { bandwidth_limit: '10MB/s' })
+  const asked = performance.now()
   const verify = await call('POST', `/${id}/verify`, {})
   const verifying = `/operations/${verify.json.operation_id}`
   await sleep(2000)
   const read = Number((await call('GET', verifying)).json.processed_bytes)
-  t.ok(read > 10 * mb && read <= 20 * mb + 0.2 * 10 * mb + slack, `${read} bytes read in two seconds`)
+  const reading = (read * 1000) / (performance.now() - asked)
+  t.ok(reading >= 4 * mb && reading <= 12 * mb, `${reading} bytes a second of 10 MB`)
   await call('PATCH', '/limits', { bandwidth_limit: 'none' })
   for (;;) {
     const { json } = await call('GET', verifying)
@@ -96,12 +98,12 @@ t.test('a bandwidth limit holds for backup, verify and restore, and changes whil
   const began = performance.now()
   await call('POST', '/cancel')
   t.match(await service.settled(), { outcome: 'cancelled' })
-  t.ok(performance.now() - began < 2000, 'who waits for its turn sees a cancel')
+  t.ok(performance.now() - began < 10_000, 'who waits for its turn sees a cancel')
 })
 
 t.test('a store that asks for less is given fewer files at once', async (t) => {
   const sizes = Array.from({ length: 600 }, () => 4 << 10)
-  const service = await prepare(t, { settings: [], sizes, plan: { latencyMs: 10, unavailableEvery: 40 } })
+  const service = await prepare(t, { settings: [], sizes, plan: { latencyMs: 40, unavailableEvery: 40 } })
   await service.call('POST', '', {})
   const seen: { store: string; files: number; limit: number }[] = []
   for (;;) {

@@ -32,15 +32,16 @@ async function sharedTarget(t: Test, kind: string): Promise<{ place: Place; line
   return { place: containerPlace(container), lines }
 }
 
-/** An Arc of its own with enough data that a backup takes a while, and a service beside it. */
-async function makeArc(t: Test, name: string, lines: readonly string[], mib = 16): Promise<Served> {
+/** An Arc of its own whose backups take two seconds, and a service beside it. */
+async function makeArc(t: Test, name: string, lines: readonly string[]): Promise<Served> {
   const folder = `${t.testdirName}/${name}`
   mkdirSync(`${folder}/data/arc/db/m`, { recursive: true })
   for (let index = 0; index < 6; index += 1) {
-    writeFileSync(`${folder}/data/arc/db/m/${index}.parquet`, Buffer.alloc(mib << 20, index))
+    writeFileSync(`${folder}/data/arc/db/m/${index}.parquet`, Buffer.alloc(16 << 20, index))
   }
   const config = ['[auth]', 'enabled = false', '[backup]', 'local_path = ""', 'default_target = "shared"']
-  writeFileSync(`${folder}/arc.toml`, [...config, 'lock_ttl = "4s"', '[backup.targets.shared]', ...lines].join('\n'))
+  const limits = ['lock_ttl = "4s"', 'bandwidth_limit = "48MB/s"']
+  writeFileSync(`${folder}/arc.toml`, [...config, ...limits, '[backup.targets.shared]', ...lines].join('\n'))
   return serve(t, folder)
 }
 
@@ -50,8 +51,7 @@ for (const kind of ['local', 's3', 'azure']) {
   t.test(`${kind}: one writer for a destination, and the other learns who it is`, async (t) => {
     t.testdir({})
     const { place, lines } = await sharedTarget(t, kind)
-    const mib = kind === 'local' ? 128 : 16
-    const [first, second] = [await makeArc(t, 'first', lines, mib), await makeArc(t, 'second', lines)]
+    const [first, second] = [await makeArc(t, 'first', lines), await makeArc(t, 'second', lines)]
     await first.call('POST', '')
     await first.reach('copying')
     const operation = await idOf(first)

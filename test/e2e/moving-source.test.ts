@@ -10,13 +10,20 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { mountTmpfs } from '../support/mount.js'
 import { asNobody } from '../support/nobody.js'
-import { startTestService } from '../support/service.js'
+import { startTestService, type TestService } from '../support/service.js'
 import { hashTree } from '../support/tree.js'
 
+/** On a file system of its own: where blocks can be shared a copy takes no time, and nothing moves meanwhile. */
+async function startElsewhere(t: Test): Promise<TestService & { backups: string }> {
+  const backups = mountTmpfs(t, '320m')
+  return { ...(await startTestService(t, { env: { ARC_BACKUP_LOCAL_PATH: backups } })), backups }
+}
+
 t.test('a source that moves all the while: what is listed is whole', async (t) => {
-  const { folder, call, settled } = await startTestService(t)
+  const { folder, backups, call, settled, service } = await startElsewhere(t)
   const storage = `${folder}/data/arc`
   const big = `${storage}/metrics/cpu/big.parquet`
   writeFileSync(big, Buffer.alloc(96 << 20, 1))
@@ -36,13 +43,14 @@ t.test('a source that moves all the while: what is listed is whole', async (t) =
   moving = false
   const status = await settled()
   t.match(status, { status: 'completed', skipped_files: 0 })
-  const copy = hashTree(`${folder}/data/backups/${json.backup_id}/data`)
+  const copy = hashTree(`${backups}/${json.backup_id}/data`)
   const live = hashTree(storage)
   t.equal(copy['metrics/cpu/big.parquet'], live['metrics/cpu/big.parquet'], 'read again until it stood still')
+  await service.close()
 })
 
 t.test('a file that never stands still fails the backup and is named', async (t) => {
-  const { folder, call, settled } = await startTestService(t)
+  const { folder, backups, call, settled, service } = await startElsewhere(t)
   const big = `${folder}/data/arc/metrics/cpu/big.parquet`
   writeFileSync(big, Buffer.alloc(128 << 20, 1))
   // A process of its own: this one is busy copying.
@@ -52,7 +60,8 @@ t.test('a file that never stands still fails the backup and is named', async (t)
   const status = await settled()
   toucher.kill('SIGKILL')
   t.match(status, { status: 'failed', error_code: 'SOURCE_CHANGED', error: /big\.parquet.*changed while it was read/ })
-  t.equal(readdirSync(`${folder}/data/backups`).length, 1)
+  t.same(readdirSync(backups), [])
+  await service.close()
 })
 
 t.test('an unreadable file is named, counted as skipped, and bounded by max_skipped', async (t) => {

@@ -41,6 +41,8 @@ export interface MinioOptions {
   readonly under?: string
 }
 
+const mostTries = 3
+
 /** @param owner ends it; building MinIO for the first time may take minutes */
 export async function startMinio(owner: Owner, options: MinioOptions = {}): Promise<Minio> {
   const binary = await minioBinary()
@@ -50,8 +52,8 @@ export async function startMinio(owner: Owner, options: MinioOptions = {}): Prom
   mkdirSync(data)
   mkdirSync(certs)
   const certificate = options.tls && makeCertificate(certs)
-  const port = await freePort()
-  const endpoint = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  let port = await freePort()
+  const endpointOf = (): string => `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const credentials = { accessKeyId: 'arc-test-key', secretAccessKey: randomUUID() }
   let child: ChildProcess | undefined
 
@@ -70,7 +72,7 @@ export async function startMinio(owner: Owner, options: MinioOptions = {}): Prom
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    await ready(child, endpoint)
+    await ready(child, endpointOf())
   }
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
@@ -78,14 +80,25 @@ export async function startMinio(owner: Owner, options: MinioOptions = {}): Prom
     child.kill('SIGKILL')
     await gone
   }
-  const trust = certificate && { requestHandler: { httpsAgent: { ca: readFileSync(certificate) } } }
-  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials, ...trust })
+  let client: S3Client | undefined
   owner.teardown(async () => {
-    client.destroy()
+    client?.destroy()
     await kill()
     rmSync(folder, { recursive: true, force: true })
   })
-  await start()
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await start()
+      break
+    } catch (error) {
+      // Somebody else had it first.
+      if (tries === mostTries || !/port is already in use|address already in use/i.test(String(error))) throw error
+      port = await freePort()
+    }
+  }
+  const endpoint = endpointOf()
+  const trust = certificate && { requestHandler: { httpsAgent: { ca: readFileSync(certificate) } } }
+  client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials, ...trust })
   return {
     endpoint,
     port,

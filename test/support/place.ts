@@ -17,7 +17,7 @@ export interface Place {
   put(path: string, content: Buffer): Promise<void>
   get(path: string): Promise<Buffer>
   remove(path: string): Promise<void>
-  /** SHA-256 (hex) of every file by its path. */
+  /** SHA-256 (hex) of every file by its path. What goes between the listing and the reading is not there: a server may be at a removal still whose client is dead. */
   tree(): Promise<Record<string, string>>
   /** Names of the folders at the top, without a look into any file: some come and go where others work. */
   folders(): Promise<string[]>
@@ -62,11 +62,7 @@ export function bucketPlace({ client }: Minio, Bucket: string, prefix = ''): Pla
     remove: async (path) => {
       await client.send(new DeleteObjectCommand({ Bucket, Key: prefix + path }))
     },
-    tree: async () => {
-      const found: Record<string, string> = {}
-      for (const path of await paths()) found[path] = sha256(await get(path))
-      return found
-    },
+    tree: async () => hashAll(await paths(), get),
     folders: async () => topFolders(await paths()),
   }
 }
@@ -87,13 +83,30 @@ export function containerPlace(container: ContainerClient, prefix = ''): Place {
     remove: async (path) => {
       await container.getBlockBlobClient(prefix + path).delete()
     },
-    tree: async () => {
-      const found: Record<string, string> = {}
-      for (const path of await paths()) found[path] = sha256(await get(path))
-      return found
-    },
+    tree: async () => hashAll(await paths(), get),
     folders: async () => topFolders(await paths()),
   }
+}
+
+async function hashAll(
+  paths: readonly string[],
+  get: (path: string) => Promise<Buffer>,
+): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const path of paths) {
+    try {
+      found[path] = sha256(await get(path))
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
+  }
+  return found
+}
+
+/** S3 tells it by name, Azure by status. */
+function isGone(error: unknown): boolean {
+  const { name, statusCode } = error as { name?: string; statusCode?: number }
+  return name === 'NoSuchKey' || statusCode === 404
 }
 
 function topFolders(paths: readonly string[]): string[] {
