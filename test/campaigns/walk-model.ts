@@ -25,10 +25,12 @@ export class Source {
     return treeOf(this.#root)
   }
 
-  write(): void {
+  /** @param note after each file: somebody may look between two */
+  write(note: () => void = () => {}): void {
     for (let count = 1 + Math.floor(this.#random() * 4); count > 0; count -= 1) {
       const rows = Array.from({ length: 1 + Math.floor(this.#random() * 40) }, () => this.#row())
       this.#put(`${this.#partition()}/${this.#pick(['00', '07', '23'])}/${this.#next}.parquet`, rows.join('\n'))
+      note()
     }
   }
 

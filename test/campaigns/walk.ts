@@ -19,7 +19,8 @@ const clock = fileURLToPath(new URL('shifted-clock.js', import.meta.url))
 const day = 24 * 60 * 60 * 1000
 const mostBackups = 4
 /** How long a sweep may take, in ms: shorter than the pause before a second one, so that the first one has to come. */
-const sweepPatience = 3000
+/** Less than until the sweep after that, in ms. */
+const sweepPatience = 4500
 
 /** How often each step is taken. */
 const weights: Readonly<Record<string, number>> = {
@@ -162,7 +163,7 @@ class Walker {
         await sleep(this.#random() * 4)
       }
       for (let change = 0; change < 4; change += 1) {
-        if (this.#random() < 0.5) this.#source.write()
+        if (this.#random() < 0.5) this.#source.write(() => instants.push(this.#source.tree()))
         else await this.#source.compact(note)
         await note()
       }

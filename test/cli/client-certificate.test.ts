@@ -15,6 +15,8 @@ t.test('a service that demands certificates, from the command line', async (t) =
     ARC_SERVER_TLS_KEY_FILE: server.keyFile,
     ARC_BACKUP_TLS_CLIENT_CA_FILE: ours.certFile,
     ARC_BACKUP_TLS_CLIENT_AUTH: 'require',
+    // So that it is there to be followed.
+    ARC_BACKUP_BANDWIDTH_LIMIT: '64KB/s',
   }
   const { service } = await startTestService(t, { folder, env })
   const ca = ['--cacert', ours.certFile]

@@ -84,7 +84,7 @@ t.test('Prometheus scrapes the service, and answers all that the dashboard asks'
   const hour = `${service.folder}/data/backups/${backup_id}/data/metrics/cpu/2026/01/01/00`
   writeFileSync(`${hour}/${readdirSync(hour)[0]}`, 'damaged')
   await verified(service, `${backup_id}`)
-  for (let tries = 0; tries < 50 && (await raised(prometheus)).length === 0; tries += 1) await sleep(100)
+  for (let tries = 0; tries < 300 && (await raised(prometheus)).length === 0; tries += 1) await sleep(100)
   t.same(await raised(prometheus), ['ArcBackupDamaged'])
 
   const metrics = await (await fetch(`${service.service.url}/metrics`)).text()

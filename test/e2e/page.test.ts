@@ -179,9 +179,9 @@ t.test('a lost connection says so, and comes back by itself', async (t) => {
 })
 
 t.test('a running backup is watched and cancelled, by keyboard alone', async (t) => {
-  const { folder, service, settled } = await startTestService(t, { env: { ARC_BACKUP_WORKERS: '1' } })
+  const { folder, service, settled } = await startTestService(t, { env: { ARC_BACKUP_BANDWIDTH_LIMIT: '32MB/s' } })
   for (let index = 0; index < 8; index += 1) {
-    writeFileSync(`${folder}/data/arc/metrics/cpu/big${index}.parquet`, Buffer.alloc(256 << 20, index))
+    writeFileSync(`${folder}/data/arc/metrics/cpu/big${index}.parquet`, Buffer.alloc(64 << 20, index))
   }
   const view = await openView(t, service.url)
   const { page } = view

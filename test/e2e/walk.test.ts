@@ -4,7 +4,7 @@ import { walk } from '../campaigns/walk.js'
 
 // A small sample of `npm run walk`.
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 t.test('200 steps of anything, in any order: what is there is what the model says', async (t) => {
   const names = new Set<string>()
