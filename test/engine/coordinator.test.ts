@@ -28,7 +28,7 @@ t.test('an operation that is faster than the sweep of the start holds it up, and
   const request = { includeMetadata: false, includeConfig: false }
   await coordinator.startBackup(request, { name: 'admin', credential: null })
   await coordinator.idle()
-  await Promise.race([recovered, sleep(3000, undefined, { ref: false })])
+  await Promise.race([recovered, sleep(4500, undefined, { ref: false })])
   t.notOk(existsSync(left), 'not only when the next try is due')
 })
 

@@ -29,7 +29,9 @@ for (const [kind, open] of Object.entries(places)) {
     t.teardown(() => store.close())
     await probeConditions(store)
     for (let round = 0; round < 5; round += 1) {
-      const takings = Array.from({ length: 8 }, (_, index) => lock(store, holderOf(`${index}`), 60_000))
+      const takings = Array.from({ length: 8 }, (_, index) =>
+        lock(store, holderOf(`${index}`), 60_000, never, `${index}`),
+      )
       const results = await Promise.allSettled(takings)
       const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
       t.equal(won.length, 1)
@@ -50,17 +52,17 @@ for (const [kind, open] of Object.entries(places)) {
   t.test(`${kind}: it is renewed while it is held, and taken over once it is stale, by one of many`, async (t) => {
     const store = await open()
     t.teardown(() => store.close())
-    const kept = await lock(store, holderOf('kept'), 3000)
-    await sleep(4500)
-    await t.rejects(lock(store, holderOf('other'), 3000), new Held(holderOf('kept')))
+    const kept = await lock(store, holderOf('kept'), 6000)
+    await sleep(9000)
+    await t.rejects(lock(store, holderOf('other'), 6000), new Held(holderOf('kept')))
     await kept.release()
 
     let lost = 0
-    const paused = await lock(pausable(store), holderOf('paused'), 3000, () => {
+    const paused = await lock(pausable(store), holderOf('paused'), 6000, () => {
       lost += 1
     })
-    await sleep(5000)
-    const takings = Array.from({ length: 8 }, (_, index) => lock(store, holderOf(`${index}`), 3000))
+    await sleep(10_000)
+    const takings = Array.from({ length: 8 }, (_, index) => lock(store, holderOf(`${index}`), 6000, never, `${index}`))
     const won = (await Promise.allSettled(takings)).flatMap((result) =>
       result.status === 'fulfilled' ? [result.value] : [],
     )
@@ -69,7 +71,7 @@ for (const [kind, open] of Object.entries(places)) {
     t.equal(lost, 1, 'told once')
     await paused.release()
     await t.rejects(
-      lock(store, holderOf('late'), 3000),
+      lock(store, holderOf('late'), 6000),
       { message: 'the lock is held' },
       'who lost it does not give it back',
     )

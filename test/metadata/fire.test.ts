@@ -21,7 +21,7 @@ t.test('300 MiB with a writer every 10 ms and another that holds the lock', asyn
        if (rows < number && lost === 0) { lost = number - rows; say('lost ' + lost + ' at ' + number) }
        await sleep(10)
      }`,
-    '{ timeout: 20000 }',
+    '{ timeout: 600000 }',
   )
   t.teardown(() => writer.stop())
   await writer.hear('going')
@@ -40,7 +40,7 @@ t.test('300 MiB with a writer every 10 ms and another that holds the lock', asyn
   const holder = new Neighbour(
     live,
     `db.exec('BEGIN IMMEDIATE'); say('held'); await sleep(4000); db.exec("INSERT INTO t VALUES ('holder')"); db.exec('COMMIT'); await ended`,
-    '{ timeout: 20000 }',
+    '{ timeout: 600000 }',
   )
   t.teardown(() => holder.stop())
   await holder.hear('held')
