@@ -3,7 +3,7 @@ import Database from 'better-sqlite3'
 import { isServiceError, toFailure } from '../errors.js'
 import { isBackupId, secondOf } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
-import type { Manifest } from '../format/manifest.js'
+import { type Manifest, newestFirst } from '../format/manifest.js'
 import { findManifest } from './backups.js'
 import { type Batch, pathsOf } from './batch.js'
 import { type FetchedList, fetchList, partsOf } from './fetched-list.js'
@@ -113,7 +113,7 @@ async function* candidates(run: Run): AsyncGenerator<Manifest, void, undefined> 
   for (const sameSecond of bySecond.values()) {
     const found: Manifest[] = []
     for (const id of sameSecond) found.push(...(await candidate(run, id)))
-    yield* found.sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at))
+    yield* found.sort(newestFirst)
   }
 }
 

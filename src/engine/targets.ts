@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
-import { type Manifest, summarize } from '../format/manifest.js'
+import { type Manifest, newestFirst, summarize } from '../format/manifest.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
 import { type FoundManifest, listManifests, loadManifest } from './backups.js'
@@ -108,7 +108,7 @@ export class Targets {
     }
     if (unreachable.length === this.#targets.length)
       throw new ServiceError('UNAVAILABLE', `no target can be read: ${warnings.join('; ')}`)
-    found.sort((a, b) => compare(a.manifest, b.manifest))
+    found.sort((a, b) => newestFirst(a.manifest, b.manifest))
     const backups = found.map(({ manifest, sha256, pinned, target }) => ({
       ...summarize(manifest),
       target,
@@ -189,10 +189,6 @@ async function inTime<T>({ name, store }: Target, action: Promise<T>): Promise<T
 async function settle<T>(action: Promise<T>): Promise<PromiseSettledResult<T>> {
   const [result] = await Promise.allSettled([action])
   return result
-}
-
-function compare(a: Manifest, b: Manifest): number {
-  return Date.parse(b.created_at) - Date.parse(a.created_at) || (a.backup_id < b.backup_id ? 1 : -1)
 }
 
 function messageOf(error: unknown): string {

@@ -190,3 +190,8 @@ function verifyChecksum(source: string, value: Record<string, unknown>): void {
 function invalid(why: string, cause?: unknown): ServiceError {
   return new ServiceError('MANIFEST_INVALID', `the manifest can't be used: ${why}`, { cause })
 }
+
+/** Sorts backups by the time in their manifests; those of one instant by their ids, so that there is one order. */
+export function newestFirst(a: Manifest, b: Manifest): number {
+  return Date.parse(b.created_at) - Date.parse(a.created_at) || (a.backup_id < b.backup_id ? 1 : -1)
+}
