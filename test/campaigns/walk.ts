@@ -19,7 +19,6 @@ const clock = fileURLToPath(new URL('shifted-clock.js', import.meta.url))
 const day = 24 * 60 * 60 * 1000
 const mostBackups = 4
 /** How long a sweep may take, in ms: shorter than the pause before a second one, so that the first one has to come. */
-/** Less than until the sweep after that, in ms. */
 const sweepPatience = 4500
 
 /** How often each step is taken. */

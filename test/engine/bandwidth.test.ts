@@ -47,9 +47,9 @@ t.test('threads share a limit in equal parts, whatever the size of their files a
   // A fifth of a second may be made up for, and each thread has a file on its way.
   const most = 20_000_000 * (seconds + 0.2) + 2 * mib
   t.ok(total <= most, `${total} bytes in ${seconds} s`)
-  t.ok(total >= 0.5 * 20_000_000 * seconds, `${total} bytes in ${seconds} s`)
+  t.ok(total >= 0.8 * 20_000_000 * seconds, `${total} bytes in ${seconds} s`)
   const [least = 0, greatest = 0] = [Math.min, Math.max].map((of) => of(...moved.map(({ bytes }) => bytes)))
-  t.ok(greatest <= 2 * least + 2 * mib, `from ${least} to ${greatest} bytes`)
+  t.ok(greatest - least <= 0.15 * greatest + 2 * mib, `from ${least} to ${greatest} bytes`)
 })
 
 t.test('who waits, in whatever way, ends at once when that is asked', async (t) => {

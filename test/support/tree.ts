@@ -3,11 +3,11 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from '
 import { join, relative } from 'node:path'
 import { systemCode } from '../../src/errors.js'
 
-/** Every file below a folder with the SHA-256 of its content; links with their target, empty folders as such. What another process removes meanwhile is not there. */
+/** Every file below a folder with the SHA-256 of its content; links with their target, empty folders as such. What another process removes meanwhile is not there. @throws where there is no such folder */
 export function hashTree(folder: string, skip: (path: string) => boolean = () => false): Record<string, string> {
   const found: Record<string, string> = {}
   const walk = (at: string): void => {
-    const names = ifThere(() => readdirSync(at))
+    const names = at === folder ? readdirSync(at) : ifThere(() => readdirSync(at))
     if (names === undefined) return
     if (names.length === 0) found[`${relative(folder, at)}/`] = 'empty folder'
     for (const name of names) {
