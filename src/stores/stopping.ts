@@ -1,10 +1,37 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
+import { isMainThread } from 'node:worker_threads'
 
 /** How often it is looked whether somebody wants to stop (ms). */
 const glance = 200
 
-const scope = new AsyncLocalStorage<AbortSignal | undefined>()
+/** Where what is being done finds its signal. */
+interface Scope {
+  getStore(): AbortSignal | undefined
+  run<T>(signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T>
+}
+
+/** For a thread that does one thing at a time. */
+class OnlyScope implements Scope {
+  #signal: AbortSignal | undefined
+
+  getStore(): AbortSignal | undefined {
+    return this.#signal
+  }
+
+  async run<T>(signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
+    const before = this.#signal
+    this.#signal = signal
+    try {
+      return await action()
+    } finally {
+      this.#signal = before
+    }
+  }
+}
+
+// A worker has one task at a time. Where an AsyncLocalStorage has run, each await of the thread costs 0.25 instead of 0.08 µs (Node 20).
+const scope: Scope = isMainThread ? new AsyncLocalStorage<AbortSignal | undefined>() : new OnlyScope()
 
 /**
  * Does something whose requests are broken off once `check` throws: a server that stands still keeps nobody from stopping. What the requests fail with is then
