@@ -41,7 +41,7 @@ With backups on a real server of an object store, which is started for it (minio
            an object store a file system in memory, which needs root)
   --loop   work on an ext4 image of so many GiB in memory instead (needs root)
   --scale  make the sets smaller
-  --profile  keep CPU profiles of the service's threads there, for Chromium's or VS Code's viewer; costs a tenth (local only)
+  --profile  keep CPU profiles of the service's threads there, for Chromium's or VS Code's viewer; costs a tenth
   --out    write report.json, report.md and report.svg there
 `
 
@@ -105,7 +105,7 @@ async function measureRemote(cleanup: Cleanup, kind: StoreKind, folder: string):
   if (what.includes('speed')) {
     for (const set of chosen(remoteSets)) {
       await cleanup.within(async (own) => {
-        report(peers, await measureOnStore(own, { kind, set, folder, runs, peers, parquet }))
+        report(peers, await measureOnStore(own, { kind, set, folder, runs, peers, parquet, profile }))
       })
     }
   }

@@ -37,17 +37,23 @@ export interface RemoteBench {
   readonly peers: readonly string[]
   /** Real Parquet? */
   readonly parquet: boolean
+  /** Folder for CPU profiles. */
+  readonly profile?: string | undefined
 }
 
 /**
  * Our backup and restore beside what else copies the same files, both ways, in turn, each into a fresh place on the same server. Whoever begins changes with each run.
  */
 export async function measureOnStore(cleanup: Cleanup, bench: RemoteBench): Promise<Section[]> {
-  const { kind, set, folder, runs } = bench
+  const { kind, set, folder, runs, profile } = bench
   const server = await startStoreServer(cleanup, kind, folder)
   const place = await server.place()
   const home = `${folder}/${kind}-${set.name}`
-  const stage = await Stage.open(home, { target: place.table(), server: () => server.pid })
+  const stage = await Stage.open(home, {
+    target: place.table(),
+    server: () => server.pid,
+    ...(profile !== undefined && { profile: `${profile}/${kind}-${set.name}` }),
+  })
   cleanup.teardown(async () => {
     await stage.close()
     rmSync(home, { recursive: true, force: true })

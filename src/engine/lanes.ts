@@ -8,22 +8,33 @@ export async function runLanes<T>(
   action: (item: T) => Promise<void>,
 ): Promise<void> {
   const most = typeof lanes === 'number' ? () => lanes : lanes
-  const running = new Set<Promise<void>>()
   const failures: unknown[] = []
+  let running = 0
+  // One waiter at most. Not a race of all that run: that hangs a reaction on each of them for each item.
+  let wake: (() => void) | undefined
+  const run = async (item: T): Promise<void> => {
+    try {
+      await action(item)
+    } catch (error) {
+      failures.push(error)
+    }
+    running -= 1
+    wake?.()
+  }
+  const oneEnds = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve
+    })
   try {
     for await (const item of items) {
-      const lane = action(item)
-        .catch((error: unknown) => {
-          failures.push(error)
-        })
-        .finally(() => running.delete(lane))
-      running.add(lane)
-      while (running.size >= most()) await Promise.race(running)
+      running += 1
+      void run(item)
+      while (running >= most()) await oneEnds()
       if (failures.length > 0) break
     }
   } catch (error) {
     failures.push(error)
   }
-  await Promise.all(running)
+  while (running > 0) await oneEnds()
   if (failures.length > 0) throw failures[0]
 }

@@ -44,10 +44,19 @@ export async function readWhole(bucket: S3Bucket, path: string, response: Incomi
   const bytes = lend(expected ?? smallFile)
   let received = 0
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      if (received + chunk.length > bytes.length) throw grown(bucket, path)
-      received += chunk.copy(bytes, received)
-    }
+    // By its events: an async iterator costs a small object 15 µs more.
+    await new Promise<void>((resolve, reject) => {
+      response.on('data', (chunk: Buffer) => {
+        if (received + chunk.length > bytes.length) response.destroy(grown(bucket, path))
+        else received += chunk.copy(bytes, received)
+      })
+      response.on('end', resolve)
+      response.on('error', reject)
+      response.on('close', () => {
+        if (!response.readableEnded)
+          reject(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }))
+      })
+    })
   } catch (error) {
     throw bucket.failure(error, 'read', path)
   }

@@ -21,6 +21,16 @@ export interface Call {
   readonly signal?: AbortSignal
 }
 
+/** How an origin is reached. */
+interface Route {
+  readonly agent: http.Agent
+  readonly secure: boolean
+  readonly protocol: string
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string
+  readonly port: string
+}
+
 /** No byte moved for too long. */
 export class Stalled extends Error {
   constructor(ms: number) {
@@ -36,7 +46,7 @@ export class Stalled extends Error {
  */
 export class Transport {
   readonly #stallMs: number
-  readonly #agents = new Map<string, http.Agent>()
+  readonly #routes = new Map<string, Route>()
 
   constructor(stallMs: number) {
     this.#stallMs = stallMs
@@ -48,20 +58,17 @@ export class Transport {
       const { origin, body, signal } = call
       const stop = stopSignal()
       if (stop?.aborted) return reject(stop.reason)
-      const secure = origin.startsWith('https:')
-      const url = new URL(origin)
-      const host = url.hostname.replace(/^\[|\]$/g, '')
-      const agent = this.#agent(origin, secure)
+      const { agent, secure, protocol, host, port } = this.#route(origin)
       // Node has written the head of a request that expects something before its agent can name the server in it.
       const patient = call.headers.expect === '100-continue' && !(agent instanceof HttpProxyAgent)
       const { expect: _, ...others } = call.headers
       const request = (secure ? https : http).request({
         method: call.method,
-        protocol: url.protocol,
+        protocol,
         host,
         // A proxy's agent forgets the name where it is an address, and takes the server for `localhost`.
         ...(secure && { checkServerIdentity: (_: string, found: PeerCertificate) => checkServerIdentity(host, found) }),
-        port: url.port,
+        port,
         path: call.path,
         headers: patient ? call.headers : others,
         agent,
@@ -104,19 +111,22 @@ export class Transport {
   }
 
   close(): void {
-    for (const agent of this.#agents.values()) agent.destroy()
-    this.#agents.clear()
+    for (const { agent } of this.#routes.values()) agent.destroy()
+    this.#routes.clear()
   }
 
-  #agent(origin: string, secure: boolean): http.Agent {
-    const known = this.#agents.get(origin)
+  #route(origin: string): Route {
+    const known = this.#routes.get(origin)
     if (known) return known
+    const { protocol, hostname, port } = new URL(origin)
+    const secure = protocol === 'https:'
     const options = { keepAlive: true }
     const proxy = getProxyForUrl(origin)
     const agent = proxy
       ? new (secure ? HttpsProxyAgent : HttpProxyAgent)(proxy, options)
       : new (secure ? https : http).Agent(options)
-    this.#agents.set(origin, agent)
-    return agent
+    const route = { agent, secure, protocol, host: hostname.replace(/^\[|\]$/g, ''), port }
+    this.#routes.set(origin, route)
+    return route
   }
 }
