@@ -204,6 +204,9 @@ export class FuzzGround {
   /** Files that it touched since it listens, other than its own. */
   #reached(): string[] {
     const home = `${this.#folder}/home`
+    // Where `npm run coverage` has each thread keep its record.
+    const { NODE_V8_COVERAGE: records } = process.env
+    const own = [home, ...harmless, ...(records ? [records] : [])]
     const found = new Set<string>()
     let calls = 0
     for (const line of readFileSync(`${this.#folder}/trace`, 'latin1').split('\n')) {
@@ -212,7 +215,7 @@ export class FuzzGround {
       calls += 1
       for (const [, quoted = ''] of rest.matchAll(/"((?:[^"\\]|\\.)*)"/g)) {
         const path = resolve(home, quoted)
-        const allowed = [home, ...harmless, ...(changes(call, rest) ? [] : read)]
+        const allowed = [...own, ...(changes(call, rest) ? [] : read)]
         if (allowed.some((place) => path === place || path.startsWith(`${place}/`)) || isParent(path, home, root))
           continue
         found.add(`${call} ${path}`)
