@@ -75,12 +75,14 @@ async function store(
   scratch: string,
   path: string,
 ): Promise<CapturedFile> {
-  await checkSpace(run.target, { bytes: allocated((await stat(`${run.scratch.url}/${scratch}`)).size), files: 1 })
-  const { size, sha256 } = await copySingle(run, {
+  const { size } = await stat(`${run.scratch.url}/${scratch}`)
+  await checkSpace(run.target, { bytes: allocated(size), files: 1 })
+  const { sha256 } = await copySingle(run, {
     from: storeNames.state,
     path: `${run.scratchFolder}/${scratch}`,
     to: run.targetStore,
     target: `${run.backupId}/${path}`,
+    size,
   })
   return { kind, name, path, size, sha256 }
 }

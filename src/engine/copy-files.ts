@@ -73,7 +73,8 @@ export interface SingleCopy {
   readonly path: string
   readonly to: string
   readonly target: string
-  readonly size?: number
+  /** Bytes that it has. A store is asked for a small file in one go. */
+  readonly size: number
   readonly sha256?: string
 }
 
@@ -90,7 +91,7 @@ export async function copySingle(run: Run, { from, path, to, target, size, sha25
     batch: pack([
       {
         path: name,
-        size: size ?? 0,
+        size,
         mtimeNs: BigInt(Date.now()) * 1_000_000n,
         ...(sha256 !== undefined && { sha256 }),
       },
@@ -99,7 +100,7 @@ export async function copySingle(run: Run, { from, path, to, target, size, sha25
     uncounted: true,
     uploads: run.uploads,
     direct: true,
-    ...(size !== undefined && { recorded: true }),
+    recorded: true,
   })
   if (last) return last
   throw fromFailure(fatal ?? failures[0]?.failure ?? { code: 'INTERNAL', message: `copying ${path} gave no result` })

@@ -71,14 +71,16 @@ export async function installConfiguration(run: Run, parts: readonly StagedPart[
 async function fetchPart(run: Run, parts: readonly Part[], path: string, name: string): Promise<string | null> {
   const part = parts.find((candidate) => candidate.path === path)
   if (!part) return null
-  const { size, sha256 } = part
-  if (size !== undefined) await checkSpace(run.scratch, { bytes: allocated(size), files: 1 })
+  const { sha256 } = part
+  const from = `${run.backupId}/${path}`
+  const size = part.size ?? (await run.target.stat(from)).size
+  await checkSpace(run.scratch, { bytes: allocated(size), files: 1 })
   await copySingle(run, {
     from: run.targetStore,
-    path: `${run.backupId}/${path}`,
+    path: from,
     to: storeNames.state,
     target: `${run.scratchFolder}/${name}`,
-    ...(size !== undefined && { size }),
+    size,
     ...(sha256 !== undefined && { sha256 }),
   })
   return `${run.scratch.url}/${name}`

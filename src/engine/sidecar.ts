@@ -21,6 +21,7 @@ export async function writeSidecar(
       separator = ','
     }
   }
+  let size: number
   try {
     await write(writer.header())
     await writeAll(run.inventory.lines('files'))
@@ -28,6 +29,7 @@ export async function writeSidecar(
     const own = captured.map(({ path, kind, sha256, size }) => writer.other({ path, kind, sha256, size_bytes: size }))
     await writeAll(chain(run.inventory.lines('others'), own.join('')))
     await write(writer.footer())
+    size = (await file.stat()).size
   } finally {
     await file.close()
   }
@@ -37,6 +39,7 @@ export async function writeSidecar(
     path: `${run.scratchFolder}/${path}`,
     to: run.targetStore,
     target: `${run.backupId}/${path}`,
+    size,
   })
   return { path, sha256, entries: entries + captured.length }
 }

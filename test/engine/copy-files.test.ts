@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import Database from 'better-sqlite3'
+import t from 'tap'
+import { runBackup } from '../../src/engine/backup.js'
+import { type Run, targetStoreName } from '../../src/engine/run.js'
+import { writeSidecar } from '../../src/engine/sidecar.js'
+import { openStore, type StoreConfig } from '../../src/stores/open.js'
+import { smallFile } from '../../src/stores/store.js'
+import { Azurite } from '../servers/azurite.js'
+import { startMinio } from '../servers/minio.js'
+import { bucketPlace, containerPlace, type Place } from '../support/place.js'
+import { openScene, poolHere } from './scene.js'
+
+// What is no data is small beside it, and still too large for one request where there is much data.
+
+const minio = await startMinio(t)
+const azurite = await Azurite.start(t)
+
+const places: Readonly<Record<string, () => Promise<{ config: StoreConfig; place: Place }>>> = {
+  MinIO: async () => {
+    const config = await minio.bucket()
+    return { config, place: bucketPlace(minio, config.bucket, config.prefix) }
+  },
+  Azurite: async () => {
+    const container = await azurite.container()
+    return { config: azurite.config(container.containerName), place: containerPlace(container) }
+  },
+}
+
+for (const [name, make] of Object.entries(places)) {
+  t.test(`a database and a list of files that are no small files, to ${name}`, async (t) => {
+    const folder = t.testdir({})
+    const path = `${folder}/arc.db`
+    const db = new Database(path)
+    db.exec('CREATE TABLE audit (detail BLOB)')
+    db.prepare('INSERT INTO audit VALUES (randomblob(?))').run(smallFile)
+    db.close()
+    const { config, place } = await make()
+    const scene = openScene(t, { databases: [{ name: 'arc', path }] }, `${folder}/scene`)
+    const target = await openStore(config)
+    t.teardown(() => target.close())
+    const pool = poolHere({
+      stores: {
+        storage: { kind: 'local', root: scene.storage },
+        [targetStoreName('local')]: config,
+        state: { kind: 'local', root: scene.settings.statePath },
+      },
+    })
+    const run: Run = { ...scene.open(), target, pool }
+
+    t.equal(await runBackup(run, { includeMetadata: true, includeConfig: false }), 'completed')
+    const copy = createHash('sha256')
+      .update(await run.scratch.read('arc.db').then(bytesOf))
+      .digest('hex')
+    t.equal((await place.tree())[`${run.backupId}/metadata/arc.db`], copy)
+
+    const entry = {
+      kind: 'metadata',
+      name: 'a',
+      path: `metadata/${'a'.repeat(200)}.db`,
+      size: 1,
+      sha256: copy,
+    } as const
+    const entries = Math.ceil(smallFile / 300)
+    const other: Run = { ...scene.open(), target, pool }
+    const { sha256 } = await writeSidecar(other, Array(entries).fill(entry), 0)
+    t.ok((await target.stat(`${other.backupId}/manifest-files.json`)).size > smallFile)
+    t.equal((await place.tree())[`${other.backupId}/manifest-files.json`], sha256)
+  })
+}
+
+async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const part of stream) parts.push(part)
+  return Buffer.concat(parts)
+}
