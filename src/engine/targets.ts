@@ -5,7 +5,8 @@ import { isBackupId } from '../format/backup-id.js'
 import { type Manifest, newestFirst, summarize } from '../format/manifest.js'
 import { openStore, type StoreConfig } from '../stores/open.js'
 import type { Store } from '../stores/store.js'
-import { type FoundManifest, listManifests, loadManifest } from './backups.js'
+import { type FoundList, type FoundManifest, listManifests, loadManifest } from './backups.js'
+import { Joined } from './joined.js'
 import type { TargetSpace } from './measures.js'
 import type { Verdicts } from './verdicts.js'
 
@@ -40,6 +41,8 @@ const mistyped = /^[\w-]{1,23}$/
 export class Targets {
   readonly #targets: readonly Target[]
   readonly #defaultName: string
+  readonly #lists = new Joined<FoundList>()
+  readonly #manifests = new Joined<Manifest>()
 
   private constructor(targets: readonly Target[], defaultName: string) {
     this.#targets = targets
@@ -89,7 +92,9 @@ export class Targets {
   /** Summaries of the backups everywhere. One target that does not answer keeps nobody from seeing the others. @throws UNAVAILABLE when none can be read */
   async list(log: Logger, verdicts: Pick<Verdicts, 'of'>): Promise<BackupList> {
     const answers = await Promise.all(
-      this.#targets.map((target) => settle(inTime(target, listManifests(target.store, log)))),
+      this.#targets.map((target) =>
+        settle(this.#lists.ask(target.name, () => inTime(target, listManifests(target.store, log)))),
+      ),
     )
     const unreachable: string[] = []
     const warnings: string[] = []
@@ -125,7 +130,9 @@ export class Targets {
    */
   async find(id: string, name?: string): Promise<{ target: Target; manifest: Manifest }> {
     const asked = name === undefined ? this.#targets : [this.get(name)]
-    const answers = await Promise.all(asked.map((target) => settle(inTime(target, loadManifest(target.store, id)))))
+    const load = (target: Target): Promise<Manifest> =>
+      this.#manifests.ask(`${target.name}/${id}`, () => inTime(target, loadManifest(target.store, id)))
+    const answers = await Promise.all(asked.map((target) => settle(load(target))))
     const have: { target: Target; manifest: Manifest }[] = []
     const failures: { target: Target; error: unknown }[] = []
     for (const [index, target] of asked.entries()) {

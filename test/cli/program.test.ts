@@ -169,6 +169,8 @@ t.test('a verify, beside a service on the same state and through it', async (t) 
     t.match(json, { code: 1 })
     t.match(JSON.parse(json.out), { verified: 'damaged', unexpected_files: 40, requested_by: /\w/ })
   }
+  const noFolder = { ARC_BACKUP_STATE_PATH: `${folder}/arc.toml` }
+  t.match(await run(['verify', arcBackupId], noFolder), { code: 1, err: /cannot use backup\.state_path .*arc\.toml/ })
   t.match(await run(['verify', 'backup-20261123-103045-00000000']), { code: 1, err: /Backup not found/ })
   t.match(await run(['verify', arcBackupId, '--level', 'deeper']), {
     code: 2,

@@ -13,6 +13,9 @@ t.test('prune, pin and unpin, on the files and through a service', async (t) => 
   const [newest = '', second = '', arcs] = await list()
   t.equal(arcs, arcBackupId)
   t.match(await run(['pin', arcBackupId]), { code: 0, out: `pinned ${arcBackupId}\n` })
+  t.match(await run(['unpin', arcBackupId]), { code: 0, out: `unpinned ${arcBackupId}\n` })
+  t.notMatch(await run(['list']), { out: new RegExp(`${arcBackupId} .* yes `) })
+  t.match(await run(['pin', arcBackupId]), { code: 0 })
   t.match(await run(['list']), { out: new RegExp(`PINNED.*\\n(?:.*\\n)*${arcBackupId} .* yes `) })
 
   const rules = ['prune', '--keep-last', '1', '--keep-daily', '0', '--timezone', 'Europe/Berlin']

@@ -70,6 +70,18 @@ t.test('runs: every file of a folder lies in one that spans its name', async (t)
   t.same(findRuns(file, size, size + 100).starts.length, 0)
 })
 
+t.test('a line that is longer than any entry is passed over, and not held', async (t) => {
+  const file = `${t.testdir({})}/list.json`
+  const entry = (path: string): string => `{"path":"${path}","sha256":"${sha256}","size_bytes":1}`
+  const long = `"${'x'.repeat(3 << 20)}",`
+  const text = `{"version":1,"files":[\n${entry('first')},\n${long}\n${entry('last')}\n],"other_files":[\n]}\n`
+  writeFileSync(file, text)
+  t.same(
+    [...entriesIn(file, 0, text.length)].map(({ entry: { path } }) => path),
+    ['first', 'last'],
+  )
+})
+
 t.test('a line that is no entry ends it', async (t) => {
   const file = `${t.testdir({})}/list.json`
   writeFileSync(file, '{"version":1,"files":[\n{"path":"../x","sha256":"","size_bytes":1}\n]}\n')

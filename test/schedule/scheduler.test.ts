@@ -279,3 +279,17 @@ t.test('gaps, and a verify that finds damage: nothing is pruned, and it is said 
   t.equal(scheduler.view().last?.outcome, 'completed')
   t.equal(await count(), 1, 'a good night prunes what the bad ones left')
 })
+
+t.test('a place for backups that is none is a run that failed, and the next night is another', async (t) => {
+  const { clock, open, backups } = await scene(t, '2026-06-01T00:00Z', 'cron = "0 3 * * *"\ntimezone = "UTC"')
+  const { scheduler } = await open()
+  await clock.runTo('2026-06-01T12:00Z')
+  renameSync(backups, `${backups}.away`)
+  writeFileSync(backups, 'no folder')
+  await clock.runTo('2026-06-02T12:00Z')
+  t.match(scheduler.view().last, { outcome: 'failed', note: /backups/, verify: null, prune: null })
+  rmSync(backups)
+  renameSync(`${backups}.away`, backups)
+  await clock.runTo('2026-06-03T12:00Z')
+  t.equal(scheduler.view().last?.outcome, 'completed')
+})

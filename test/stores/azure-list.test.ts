@@ -69,6 +69,21 @@ t.test('what only stands for a folder is no file; what can be no path is shown',
   )
 })
 
+t.test('names that the answer has to escape', async (t) => {
+  const server = await Azurite.start(t)
+  const container = await server.container()
+  const names = ['a&b', 'c<d>e', `f"g'h`, 'i&amp;j', 'k\u2028l']
+  for (const name of names) await container.getBlockBlobClient(`x&y/${name}`).upload('', 0)
+  const store = await openStore(server.config(container.containerName, { prefix: '' }))
+  t.same((await list(store, '')).map(({ path }) => path).sort(), names.map((name) => `x&y/${name}`).sort())
+  t.same(
+    (await list(store, '', { depth: 1 })).map(({ path }) => path),
+    ['x&y'],
+  )
+  await store.remove(['x&y/'])
+  t.same(await list(store, ''), [])
+})
+
 t.test('more folders than are asked for at once, more blobs than a page has', async (t) => {
   const server = await Azurite.start(t)
   const container = await server.container()

@@ -47,6 +47,7 @@ for (const [name, program] of [
         .sort(),
     )
     t.same(synced(folder, program, { ahead: true }).paths, [], 'nothing is done twice')
+    t.equal(synced(folder, program, { below: 'gone' }).error, '', 'what is not there needs no sync')
   })
 }
 
