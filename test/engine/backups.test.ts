@@ -1,8 +1,10 @@
-import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import t from 'tap'
 import { runBackup } from '../../src/engine/backup.js'
 import { listManifests, loadManifest } from '../../src/engine/backups.js'
+import { readManifest, serializeManifest } from '../../src/format/manifest.js'
 import { LocalStore } from '../../src/stores/local.js'
 import { openScene, wholeBackup } from './scene.js'
 
@@ -37,4 +39,32 @@ t.test('a manifest is read only where it is that of its folder, and no larger th
   t.match(warnings.sort(), [new RegExp(`^${copied} is left out: `), new RegExp(`^${huge} is left out: `)])
   const nowhere = new LocalStore(`${target}/${huge}/manifest.json`)
   t.same((await listManifests(nowhere, pino({ level: 'silent' }))).manifests, [])
+})
+
+t.test('manifests of a list are read several at once: a store may be far away', async (t) => {
+  const { put, open, target } = openScene(t)
+  put('db/m/a.parquet')
+  const run = open()
+  await runBackup(run, wholeBackup)
+  const one = readManifest(readFileSync(`${target}/${run.backupId}/manifest.json`))
+  const ids = Array.from({ length: 40 }, (_, index) => `backup-20260101-000000-${String(index).padStart(8, '0')}`)
+  rmSync(`${target}/${run.backupId}`, { recursive: true })
+  for (const id of ids) {
+    mkdirSync(`${target}/${id}`)
+    writeFileSync(`${target}/${id}/manifest.json`, serializeManifest({ ...one, backup_id: id }))
+  }
+  const store = new LocalStore(target)
+  const { stat } = store
+  let [asked, most] = [0, 0]
+  store.stat = async (path) => {
+    asked += 1
+    most = Math.max(most, asked)
+    await sleep(20)
+    asked -= 1
+    return stat.call(store, path)
+  }
+  const { manifests, warnings } = await listManifests(store, pino({ level: 'silent' }))
+  t.same(warnings, [])
+  t.same(manifests.map(({ manifest }) => manifest.backup_id).sort(), ids)
+  t.equal(most, 16)
 })
