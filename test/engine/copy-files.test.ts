@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { runBackup } from '../../src/engine/backup.js'
 import { type Run, targetStoreName } from '../../src/engine/run.js'
 import { writeSidecar } from '../../src/engine/sidecar.js'
-import { openStore, type StoreConfig } from '../../src/stores/open.js'
+import { openStore } from '../../src/stores/open.js'
 import { smallFile } from '../../src/stores/store.js'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
-import { bucketPlace, containerPlace, type Place } from '../support/place.js'
+import { onAzurite, onMinio } from './remote-place.js'
 import { openScene, poolHere } from './scene.js'
 
 // What is no data is small beside it, and still too large for one request where there is much data.
@@ -16,18 +17,10 @@ import { openScene, poolHere } from './scene.js'
 const minio = await startMinio(t)
 const azurite = await Azurite.start(t)
 
-const places: Readonly<Record<string, () => Promise<{ config: StoreConfig; place: Place }>>> = {
-  MinIO: async () => {
-    const config = await minio.bucket()
-    return { config, place: bucketPlace(minio, config.bucket, config.prefix) }
-  },
-  Azurite: async () => {
-    const container = await azurite.container()
-    return { config: azurite.config(container.containerName), place: containerPlace(container) }
-  },
-}
-
-for (const [name, make] of Object.entries(places)) {
+for (const [name, make] of [
+  ['MinIO', () => onMinio(minio)],
+  ['Azurite', () => onAzurite(azurite)],
+] as const) {
   t.test(`a database and a list of files that are no small files, to ${name}`, async (t) => {
     const folder = t.testdir({})
     const path = `${folder}/arc.db`
@@ -50,7 +43,7 @@ for (const [name, make] of Object.entries(places)) {
 
     t.equal(await runBackup(run, { includeMetadata: true, includeConfig: false }), 'completed')
     const copy = createHash('sha256')
-      .update(await run.scratch.read('arc.db').then(bytesOf))
+      .update(readFileSync(`${run.scratch.url}/arc.db`))
       .digest('hex')
     t.equal((await place.tree())[`${run.backupId}/metadata/arc.db`], copy)
 
@@ -67,10 +60,4 @@ for (const [name, make] of Object.entries(places)) {
     t.ok((await target.stat(`${other.backupId}/manifest-files.json`)).size > smallFile)
     t.equal((await place.tree())[`${other.backupId}/manifest-files.json`], sha256)
   })
-}
-
-async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = []
-  for await (const part of stream) parts.push(part)
-  return Buffer.concat(parts)
 }

@@ -5,7 +5,7 @@ import { openStore, type StoreConfig } from '../../src/stores/open.js'
 import type { Store } from '../../src/stores/store.js'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
-import { bucketPlace, containerPlace, type Place } from '../support/place.js'
+import { onAzurite, onMinio } from './remote-place.js'
 import { openScene, poolHere, wholeBackup } from './scene.js'
 
 // A source that moves while it is copied, on object stores: other listings, times of a second, and version tags.
@@ -13,15 +13,8 @@ import { openScene, poolHere, wholeBackup } from './scene.js'
 const minio = await startMinio(t)
 const azurite = await Azurite.start(t)
 
-async function onMinio(): Promise<{ config: StoreConfig; place: Place }> {
-  const config = await minio.bucket()
-  return { config, place: bucketPlace(minio, config.bucket, config.prefix) }
-}
-
-async function onAzurite(): Promise<{ config: StoreConfig; place: Place }> {
-  const container = await azurite.container()
-  return { config: azurite.config(container.containerName), place: containerPlace(container) }
-}
+const aBucket = () => onMinio(minio)
+const aContainer = () => onAzurite(azurite)
 
 /** The same store, but for what happens before it lists everything for the nth time. */
 function withListing(store: Store, happens: (time: number) => Promise<void>): Store {
@@ -57,8 +50,8 @@ async function openRun(t: Test, from: StoreConfig, to: StoreConfig, happens: (ti
 }
 
 for (const [name, makeSource, makeTarget] of [
-  ['from S3 to Azure', onMinio, onAzurite],
-  ['from Azure to S3', onAzurite, onMinio],
+  ['from S3 to Azure', aBucket, aContainer],
+  ['from Azure to S3', aContainer, aBucket],
 ] as const) {
   t.test(name, async (t) => {
     const [source, target] = [await makeSource(), await makeTarget()]
@@ -95,8 +88,8 @@ for (const [name, makeSource, makeTarget] of [
 }
 
 t.test('a partition that is gone as a whole, and is the only one that moved', async (t) => {
-  for (const make of [onMinio, onAzurite]) {
-    const [source, target] = [await make(), await onMinio()]
+  for (const make of [aBucket, aContainer]) {
+    const [source, target] = [await make(), await aBucket()]
     const [stays, goes] = ['db/m/2026/01/02/03/stays.parquet', 'db/m/2026/01/03/00/goes.parquet']
     for (const path of [stays, goes]) await source.place.put(path, Buffer.from(path))
     const run = await openRun(t, source.config, target.config, async (time) => {
@@ -112,8 +105,8 @@ t.test('a partition that is gone as a whole, and is the only one that moved', as
 })
 
 t.test('a source without partitions, state files or anything at all', async (t) => {
-  for (const make of [onMinio, onAzurite]) {
-    const [source, target] = [await make(), await onMinio()]
+  for (const make of [aBucket, aContainer]) {
+    const [source, target] = [await make(), await aBucket()]
     const run = await openRun(t, source.config, target.config, async () => {})
     t.equal(await runBackup(run, wholeBackup), 'completed')
     t.match(run.tracker.settled, { passes: 1, replacedFiles: 0 })
