@@ -151,11 +151,13 @@ t.test('a web identity: a token in a file, and the role that STS gives for it', 
   const token = `${signed}.${sign('sha256', Buffer.from(signed), privateKey).toString('base64url')}`
   const file = `${t.testdir({ token })}/token`
   const role = createHash('sha1').update('arc-backup').digest('base64url')
-  setEnv(t, {
-    AWS_WEB_IDENTITY_TOKEN_FILE: file,
-    AWS_ROLE_ARN: `arn:minio:iam:::role/${role}`,
-    AWS_ENDPOINT_URL_STS: sts.endpoint,
-  })
+  const arn = `arn:minio:iam:::role/${role}`
+  setEnv(t, { AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ROLE_ARN: arn, AWS_ENDPOINT_URL_STS: sts.endpoint })
+  // MinIO says that it is ready before it has loaded its policies, and gives no role until then.
+  const asked = { Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: arn, WebIdentityToken: token }
+  const gives = async (): Promise<boolean> =>
+    (await fetch(sts.endpoint, { method: 'POST', body: new URLSearchParams(asked) })).ok
+  for (let tries = 0; tries < 300 && !(await gives()); tries += 1) await sleep(100)
   const { credentials: _keys, ...place } = await sts.bucket()
   const store = await openStore(place)
   await put(store, 'by-a-pod', 'content')
