@@ -1,5 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 import { isServiceError, ServiceError } from '../errors.js'
+import { giveBack } from '../stores/blocks.js'
 import { retry } from '../stores/retry.js'
 import { type Store, smallFile } from '../stores/store.js'
 import type { Limits } from './limits.js'
@@ -95,7 +96,11 @@ async function readEnds(from: Store, path: string, { size, onBytes, pace }: Read
     held += bytes.length
     if (head.length < 4) head = Buffer.concat([head, bytes.subarray(0, 4)])
     last.push(bytes)
-    while (held - (last[0]?.length ?? 0) >= tailKept) held -= last.shift()?.length ?? 0
+    for (let first = last[0]; first && held - first.length >= tailKept; first = last[0]) {
+      last.shift()
+      held -= first.length
+      giveBack(first)
+    }
     onBytes(bytes.length)
     await pace(bytes.length)
   }

@@ -1,9 +1,10 @@
-/** For shorter buffers the books cost as much as they save (bytes). */
-const shortest = 1 << 16
+/** Shorter buffers are pieces of Node's own pool; from here on a fresh one costs 3.5 µs and this 0.8 (bytes). */
+const shortest = 1 << 12
 /** Bytes that are kept for the next ones to ask, in each thread. */
 let mostKept = 32 << 20
 
-const lent = new WeakSet<ArrayBufferLike>()
+/** Its whole memory, by that memory. */
+const lent = new WeakMap<ArrayBufferLike, Buffer>()
 /** By their length, a power of two. */
 const kept = new Map<number, Buffer[]>()
 let bytesKept = 0
@@ -18,7 +19,7 @@ export function lend(size: number): Buffer {
   const again = kept.get(length)?.pop()
   if (again) bytesKept -= length
   const block = again ?? Buffer.allocUnsafeSlow(length)
-  lent.add(block.buffer)
+  lent.set(block.buffer, block)
   return block.length === size ? block : block.subarray(0, size)
 }
 
@@ -27,14 +28,23 @@ export function lend(size: number): Buffer {
  * before, is left alone.
  */
 export function giveBack({ buffer }: Buffer): void {
-  if (!lent.delete(buffer) || bytesKept + buffer.byteLength > mostKept) return
-  bytesKept += buffer.byteLength
-  const same = kept.get(buffer.byteLength)
-  if (same) same.push(Buffer.from(buffer))
-  else kept.set(buffer.byteLength, [Buffer.from(buffer)])
+  const block = lent.get(buffer)
+  if (!block || !lent.delete(buffer) || bytesKept + block.length > mostKept) return
+  bytesKept += block.length
+  const same = kept.get(block.length)
+  if (same) same.push(block)
+  else kept.set(block.length, [block])
 }
 
 /** Keeps no more than so many bytes in this thread. */
 export function keepAtMost(bytes: number): void {
   mostKept = bytes
+}
+
+/** What a source gives; each block is given back once the next one is asked for. */
+export async function* givenBack(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const bytes of source) {
+    yield bytes
+    giveBack(bytes)
+  }
 }

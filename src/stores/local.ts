@@ -3,6 +3,7 @@ import { open, rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { ServiceError, systemCode } from '../errors.js'
+import { givenBack } from './blocks.js'
 import { copyLocalFile } from './local-copy.js'
 import { localFailure, unwritable, type Verb } from './local-failure.js'
 import { linkLocalFile } from './local-link.js'
@@ -86,7 +87,7 @@ export class LocalStore implements Store {
 
   async write(path: string, source: Readable, options: WriteOptions): Promise<StoredFile> {
     try {
-      return { path, ...(await writeLocalFile({ root: this.url, path: checkPath(path) }, source, options)) }
+      return { path, ...(await writeLocalFile({ root: this.url, path: checkPath(path) }, givenBack(source), options)) }
     } catch (error) {
       source.destroy()
       throw localFailure(error, 'write', path, this.url)

@@ -1,12 +1,12 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { ServiceError } from '../errors.js'
+import { type Answer, drain } from './http-answer.js'
 import type { S3StoreConfig } from './open.js'
 import { checkPath } from './path.js'
 import { type RetryOptions, retry } from './retry.js'
 import { createClient } from './s3-client.js'
 import { s3Failure, type Verb } from './s3-failure.js'
-import { drain, type S3Request, S3Requests } from './s3-request.js'
+import { type S3Request, S3Requests } from './s3-request.js'
 import { Transport } from './s3-transport.js'
 
 /** Longest key that S3 takes, in bytes. */
@@ -42,7 +42,7 @@ export class S3Bucket {
   }
 
   /** A signed request, once, and its answer's head; the body is the caller's to read. */
-  async send(verb: Verb, path: string, request: S3Request): Promise<IncomingMessage> {
+  async send(verb: Verb, path: string, request: S3Request): Promise<Answer> {
     try {
       return await this.#requests.send(request)
     } catch (error) {
@@ -51,14 +51,14 @@ export class S3Bucket {
   }
 
   /** The same, and the answer read to its end. */
-  async exchange(verb: Verb, path: string, request: S3Request): Promise<IncomingHttpHeaders> {
-    const response = await this.send(verb, path, request)
+  async exchange(verb: Verb, path: string, request: S3Request): Promise<Answer['headers']> {
+    const answer = await this.send(verb, path, request)
     try {
-      await drain(response)
+      await drain(answer)
     } catch (error) {
       throw this.failure(error, verb, path)
     }
-    return response.headers
+    return answer.headers
   }
 
   /** A command of the SDK, tried again while that makes sense. */

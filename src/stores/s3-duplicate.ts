@@ -1,11 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { text } from 'node:stream/consumers'
 import {
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
+import { type Answer, textOf } from './http-answer.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { isRefusal } from './s3-copy.js'
 import { Refusal } from './s3-failure.js'
@@ -57,8 +56,8 @@ async function copyWhole(
   { sha256 }: Recorded,
   { headers }: DuplicateOptions,
 ): Promise<Duplicated | undefined> {
-  const answer = await bucket.persist(async () => {
-    const response = await bucket.send('write', to, {
+  const result = await bucket.persist(async () => {
+    const answer = await bucket.send('write', to, {
       method: 'PUT',
       key: bucket.key(to),
       headers: {
@@ -68,18 +67,18 @@ async function copyWhole(
         'x-amz-checksum-algorithm': 'SHA256',
       },
     })
-    const xml = await text(response)
+    const xml = await textOf(answer)
     // The service may have begun to answer before it failed: then the status says 200 and the body is an error.
     if (xml.includes('<ETag>')) return xml
-    throw bucket.failure(lateFailure(xml, response.headers), 'write', to)
+    throw bucket.failure(lateFailure(xml, answer.headers), 'write', to)
   })
-  const shown = field(answer, 'ChecksumSHA256')
+  const shown = field(result, 'ChecksumSHA256')
   // One that is another's: what stands under the recorded version's name is not what was hashed.
   if (shown !== undefined && shown !== Buffer.from(sha256, 'hex').toString('base64') && !shown.includes('-')) {
     return undefined
   }
   const hashed = shown !== undefined && !shown.includes('-')
-  return { ...tagIn(answer), serverSide: true, ...(hashed && { hashed }) }
+  return { ...tagIn(result), serverSide: true, ...(hashed && { hashed }) }
 }
 
 async function copyParts(
@@ -123,7 +122,7 @@ async function copyParts(
   }
 }
 
-function lateFailure(xml: string, headers: IncomingHttpHeaders): Refusal {
+function lateFailure(xml: string, headers: Answer['headers']): Refusal {
   const code = field(xml, 'Code') ?? 'InternalError'
   return new Refusal(code === 'SlowDown' ? 503 : 500, code, field(xml, 'Message') ?? '', headers)
 }

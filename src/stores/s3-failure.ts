@@ -1,6 +1,6 @@
 import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
+import { Stalled } from './http-connection.js'
 import { quote } from './path.js'
-import { Stalled } from './s3-transport.js'
 
 export type Verb = 'read' | 'write' | 'list' | 'remove' | 'stat'
 

@@ -1,7 +1,7 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SignatureV4 } from '@smithy/signature-v4'
+import { type Answer, textOf } from './http-answer.js'
 import type { S3StoreConfig } from './open.js'
 import { bucketAddress } from './s3-client.js'
 import { isExpired, Refusal } from './s3-failure.js'
@@ -59,12 +59,11 @@ export class S3Requests {
     })
   }
 
-  async send(request: S3Request): Promise<IncomingMessage> {
+  async send(request: S3Request): Promise<Answer> {
     return this.fresh(async () => {
-      const response = await this.#sendOnce(request)
-      const status = response.statusCode ?? 0
-      if (status >= 200 && status < 300) return response
-      throw await refusal(response)
+      const answer = await this.#sendOnce(request)
+      if (answer.status >= 200 && answer.status < 300) return answer
+      throw await refusal(answer)
     })
   }
 
@@ -79,7 +78,7 @@ export class S3Requests {
     }
   }
 
-  async #sendOnce({ method, key, query = {}, headers, body, sha256, signal }: S3Request): Promise<IncomingMessage> {
+  async #sendOnce({ method, key, query = {}, headers, body, sha256, signal }: S3Request): Promise<Answer> {
     const path = `${this.#path}/${encodeKey(key)}`
     const signed = await this.#signer.sign({
       method,
@@ -96,7 +95,7 @@ export class S3Requests {
     })
     if (body && body.length > patientSize) signed.headers.expect = '100-continue'
     const text = queryText(query)
-    return this.#transport.send({
+    return this.#transport.exchange({
       method,
       origin: this.origin,
       path: text === '' ? path : `${path}?${text}`,
@@ -107,32 +106,13 @@ export class S3Requests {
   }
 }
 
-/** Reads an answer to its end, so that its connection can be used again. */
-export async function drain(response: IncomingMessage): Promise<void> {
-  response.resume()
-  if (!response.readableEnded) {
-    await new Promise<void>((resolve, reject) => response.once('end', resolve).once('error', reject))
-  }
-}
-
-async function refusal(response: IncomingMessage): Promise<Refusal> {
-  const text = await readText(response)
+async function refusal(answer: Answer): Promise<Refusal> {
+  const text = await textOf(answer, longestRefusal)
   const [, code = ''] = /<Code>([^<]*)<\/Code>/.exec(text) ?? []
   const [, message = ''] = /<Message>([^<]*)<\/Message>/.exec(text) ?? []
   const [, region] = /<Region>([^<]+)<\/Region>/.exec(text) ?? []
-  const headers = { ...(region !== undefined && { 'x-amz-bucket-region': region }), ...response.headers }
-  return new Refusal(response.statusCode ?? 0, code, message, headers)
-}
-
-async function readText(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of response as AsyncIterable<Buffer>) {
-    parts.push(part)
-    bytes += part.length
-    if (bytes > longestRefusal) break
-  }
-  return Buffer.concat(parts).toString()
+  const headers = { ...(region !== undefined && { 'x-amz-bucket-region': region }), ...answer.headers }
+  return new Refusal(answer.status, code, message, headers)
 }
 
 /** The signer's way to hash, on Node's own crypto. */

@@ -4,26 +4,21 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { getProxyForUrl } from 'proxy-from-env'
+import { type Answer, answerOf } from './http-answer.js'
+import { continueWait, type Request, Stalled } from './http-connection.js'
+import { Connections } from './http-connections.js'
 import { stopSignal } from './stopping.js'
 
-/** How long an answer to `Expect: 100-continue` is awaited before the body goes all the same (ms). */
-const continueWait = 1000
-
-export interface Call {
-  readonly method: string
+export interface Call extends Request {
   /** With the port, where it is not the scheme's own: `https://s3.eu-west-1.amazonaws.com`. */
   readonly origin: string
-  /** Encoded, with the query. */
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Must stay as it is until the answer is there. */
-  readonly body?: Uint8Array
-  readonly signal?: AbortSignal
 }
 
 /** How an origin is reached. */
 interface Route {
   readonly agent: http.Agent
+  /** Absent where a proxy stands between. */
+  readonly connections?: Connections
   readonly secure: boolean
   readonly protocol: string
   /** Without the brackets of an IPv6 address. */
@@ -31,17 +26,9 @@ interface Route {
   readonly port: string
 }
 
-/** No byte moved for too long. */
-export class Stalled extends Error {
-  constructor(ms: number) {
-    super(`no byte moved for ${Math.round(ms / 100) / 10} s`)
-    this.name = 'Stalled'
-  }
-}
-
 /**
- * Requests over connections that are kept, for signed requests and for the SDK. On node:http and not on undici (0.07 ms of CPU a request either way, measured) because its
- * socket time-out is a clock of bytes in both directions, an upload's too, and because it knows `Expect: 100-continue`: a refusal of a large body arrives as its answer and not as a broken pipe.
+ * Requests over connections that are kept. Those for objects go over our own (`exchange`); the SDK's, and all that go through a proxy, over node:http, and not undici (0.07 ms of CPU a request either
+ * way, measured): its socket time-out is a clock of bytes in both directions, an upload's too, and it knows `Expect: 100-continue`: a refusal of a large body arrives as its answer and not as a broken pipe.
  * HTTPS_PROXY, HTTP_PROXY and NO_PROXY are obeyed.
  */
 export class Transport {
@@ -110,8 +97,17 @@ export class Transport {
     })
   }
 
+  /** The same for what is frequent or large. */
+  async exchange(call: Call): Promise<Answer> {
+    const { connections } = this.#route(call.origin)
+    return connections ? connections.send(call) : answerOf(await this.send(call))
+  }
+
   close(): void {
-    for (const { agent } of this.#routes.values()) agent.destroy()
+    for (const { agent, connections } of this.#routes.values()) {
+      agent.destroy()
+      connections?.close()
+    }
     this.#routes.clear()
   }
 
@@ -125,7 +121,10 @@ export class Transport {
     const agent = proxy
       ? new (secure ? HttpsProxyAgent : HttpProxyAgent)(proxy, options)
       : new (secure ? https : http).Agent(options)
-    const route = { agent, secure, protocol, host: hostname.replace(/^\[|\]$/g, ''), port }
+    const host = hostname.replace(/^\[|\]$/g, '')
+    const address = { secure, host, port: Number(port) || (secure ? 443 : 80) }
+    const direct = proxy === '' && { connections: new Connections(address, this.#stallMs) }
+    const route = { agent, secure, protocol, host, port, ...direct }
     this.#routes.set(origin, route)
     return route
   }
