@@ -8,9 +8,9 @@ import { randomFrom } from '../campaigns/random.js'
 t.setTimeout(900_000)
 
 for (const [store, kills] of [
-  ['local', 20],
-  ['minio', 5],
-  ['azurite', 5],
+  ['local', 10],
+  ['minio', 3],
+  ['azurite', 3],
 ] as const) {
   t.test(`${store}: killed at any instant, it loses nothing and leaves nothing`, async (t) => {
     const ground = await makeGround(t, t.testdir({}), store)

@@ -8,7 +8,7 @@ import { randomFrom } from '../campaigns/random.js'
 t.setTimeout(600_000)
 
 for (const [store, backups, files] of [
-  ['local', 10, 100],
+  ['local', 6, 60],
   ['minio', 3, 40],
   ['azurite', 3, 40],
 ] as const) {

@@ -11,7 +11,7 @@ t.test('killed at a system call that changes something: nothing is lost, nothing
     const points = await ground.points(kind)
     t.ok(points.length > 20, `${kind}: ${points.length} points`)
     let kills = 0
-    for (const part of [0.3, 0.6, 0.9]) {
+    for (const part of [0.4, 0.8]) {
       const point = points[Math.floor(part * points.length)]
       if (!point) throw new Error('there are too few points')
       const { killed, wrong } = await ground.kill(point)

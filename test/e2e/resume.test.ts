@@ -8,16 +8,18 @@ import { end, makeFolder, type Served, serve } from './served.js'
 
 t.setTimeout(600_000)
 
+const large = 48 << 20
+
 /** A backup that is under way, with some of its large files copied. */
 async function halfBackup(t: Test, env: NodeJS.ProcessEnv = {}): Promise<{ served: Served; id: string; own: string }> {
   // One file after another, and no faster than it is looked at.
-  const steady = { ARC_BACKUP_WORKERS: '1', ARC_BACKUP_BANDWIDTH_LIMIT: '128MB/s' }
-  const served = await serve(t, makeFolder(t), { ...steady, ...env })
+  const steady = { ARC_BACKUP_WORKERS: '1', ARC_BACKUP_BANDWIDTH_LIMIT: '48MB/s' }
+  const served = await serve(t, makeFolder(t, large), { ...steady, ...env })
   const { backup_id } = await served.call('POST', '')
   for (;;) {
     const { processed_bytes, status } = await served.call('GET', '/status')
     if (status !== 'running') throw new Error('too fast')
-    if (Number(processed_bytes) > 256 << 20) break
+    if (Number(processed_bytes) > 2 * large) break
     await sleep(2)
   }
   const id = String(backup_id)
@@ -36,7 +38,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     t.ok(readdirSync(own).includes('.arc-backup.json'), 'the folder says whose it is')
     const copied = readdirSync(`${own}/data/metrics/cpu`)
       .map((name) => ({ name, ...statSync(`${own}/data/metrics/cpu/${name}`) }))
-      .filter(({ name, size }) => name.startsWith('big') && size === 128 << 20)
+      .filter(({ name, size }) => name.startsWith('big') && size === large)
     const again = await serve(t, served.folder)
     t.match(await again.settled(1), { backup_id: id, outcome: 'completed', resumes: 1, skipped_files: 0 })
     const data = `${served.folder}/data`
@@ -56,7 +58,7 @@ t.test('what the source changed meanwhile is copied again; what it lost is gone'
   await end(served, 'SIGKILL')
   const cpu = `${served.folder}/data/arc/metrics/cpu`
   for (let index = 0; index < 6; index += 1) {
-    if (index < 3) writeFileSync(`${cpu}/big${index}.parquet`, Buffer.alloc(128 << 20, 99))
+    if (index < 3) writeFileSync(`${cpu}/big${index}.parquet`, Buffer.alloc(large, 99))
     else rmSync(`${cpu}/big${index}.parquet`)
   }
   writeFileSync(`${cpu}/new.parquet`, 'new')
@@ -78,11 +80,11 @@ t.test('after a restart of the machine a size proves nothing', async (t) => {
   journal.exec("UPDATE operations SET boot = 'another'")
   journal.close()
   const copied = readdirSync(`${own}/data/metrics/cpu`).filter(
-    (name) => name.startsWith('big') && statSync(`${own}/data/metrics/cpu/${name}`).size === 128 << 20,
+    (name) => name.startsWith('big') && statSync(`${own}/data/metrics/cpu/${name}`).size === large,
   )
   t.ok(copied.length > 0)
   // As a power cut leaves files that were never synced.
-  for (const name of copied) writeFileSync(`${own}/data/metrics/cpu/${name}`, Buffer.alloc(128 << 20, 77))
+  for (const name of copied) writeFileSync(`${own}/data/metrics/cpu/${name}`, Buffer.alloc(large, 77))
   const again = await serve(t, served.folder)
   t.match(await again.settled(1), { backup_id: id, outcome: 'completed', resumes: 1 })
   t.same(hashTree(`${own}/data`), hashTree(`${served.folder}/data/arc`))
@@ -195,7 +197,7 @@ t.test('a restore that had begun its switch is finished, whichever name was the 
   const folder = t.testdir({})
   const arc = `${folder}/data/arc`
   mkdirSync(`${arc}/db/m/2026/01/03/08`, { recursive: true })
-  const files = 30_000
+  const files = 16_000
   for (let index = 0; index < files; index += 1) writeFileSync(`${arc}/db/m/2026/01/03/08/${index}.parquet`, `${index}`)
   writeFileSync(`${folder}/arc.toml`, '[auth]\nenabled = false\n')
   const first = await serve(t, folder)

@@ -22,11 +22,11 @@ export interface Served {
 }
 
 /** Arc's fixture with some large files beside, so that an operation takes a while. */
-export function makeFolder(t: Test): string {
+export function makeFolder(t: Test, largeBytes = 128 << 20): string {
   const folder = t.testdir({})
   copyFixture(folder)
   for (let index = 0; index < 6; index += 1) {
-    writeFileSync(`${folder}/data/arc/metrics/cpu/big${index}.parquet`, Buffer.alloc(128 << 20, index))
+    writeFileSync(`${folder}/data/arc/metrics/cpu/big${index}.parquet`, Buffer.alloc(largeBytes, index))
   }
   return folder
 }

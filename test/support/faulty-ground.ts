@@ -131,6 +131,9 @@ export async function sasOf(azurite: Azurite, keys: Keys, permissions: string, m
   return new URL(url).search.slice(1)
 }
 
+/** Bytes of the large file. */
+export const largeBytes = 24 << 20
+
 /** Small files and a large one are Arc's data. */
 export async function prepareGround(
   t: Test,
@@ -144,7 +147,7 @@ export async function prepareGround(
   mkdirSync(local, { recursive: true })
   const [storage, target] = as === 'target' ? [folderPlace(local), place] : [place, folderPlace(local)]
   for (let index = 0; index < 60; index += 1) await storage.put(`db/m/${index}.parquet`, Buffer.from(`file ${index}`))
-  await storage.put('db/m/large.parquet', Buffer.alloc(40 << 20, 'large'))
+  await storage.put('db/m/large.parquet', Buffer.alloc(largeBytes, 'large'))
   const isWhole = async ({ backup_id: id }: Json): Promise<void> => {
     const kept = await target.tree()
     for (const [path, hash] of Object.entries(await storage.tree())) {
