@@ -1,5 +1,6 @@
 import { isRestError } from '@azure/core-rest-pipeline'
 import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
+import { Stalled } from './http-connection.js'
 import { quote } from './path.js'
 
 export type Verb = 'read' | 'write' | 'list' | 'remove' | 'stat'
@@ -85,6 +86,7 @@ const network: Record<string, Meaning> = {
   ERR_STREAM_PREMATURE_CLOSE: { code: 'STORE_UNREACHABLE', why: 'the connection was cut' },
   REQUEST_SEND_ERROR: { code: 'STORE_UNREACHABLE', why: 'the connection broke' },
   ETIMEDOUT: { code: 'STORE_TIMEOUT', why: 'the connection gave no answer' },
+  HPE_MALFORMED: { code: 'STORE_UNREACHABLE', why: 'what answers there does not speak HTTP; check the endpoint' },
 }
 
 /** Names of TLS failures: OpenSSL's own, and those of checks on certificates. */
@@ -129,6 +131,7 @@ function withExpiry(meaning: Meaning, expiry: string | undefined): Meaning {
 function meaningOf(error: unknown, verb: Verb): Meaning {
   if (!(error instanceof Error)) return { code: 'INTERNAL', why: String(error) }
   // Nobody but our own deadlines aborts a request.
+  if (error instanceof Stalled) return { code: 'STORE_TIMEOUT', why: error.message }
   if (error.name === 'AbortError' || error.name === 'TimeoutError') {
     return { code: 'STORE_TIMEOUT', why: 'no byte moved for too long' }
   }

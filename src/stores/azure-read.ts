@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { PipelineResponse } from '@azure/core-rest-pipeline'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import { azureFailure, type Place } from './azure-failure.js'
-import { lend } from './blocks.js'
+import { giveBack, lend } from './blocks.js'
 import { quote } from './path.js'
 import { stopSignal } from './stopping.js'
 
@@ -13,7 +13,11 @@ export function streamOf(response: PipelineResponse, place: Place, stallMs: numb
   const stream = Readable.from(receive(response, place, stallMs), { objectMode: false, highWaterMark })
   // A stream that is given up before its first byte never enters the generator.
   const { readableStreamBody: body } = response
-  if (body instanceof Readable) stream.once('close', () => body.destroy())
+  if (body instanceof Readable) {
+    stream.once('close', () => body.destroy())
+    // Nor does its failure then: who reads on meets it there.
+    body.on('error', () => {})
+  }
   return stream
 }
 
@@ -68,7 +72,10 @@ export async function readWhole(response: PipelineResponse, place: Place, stallM
   if (Number.isNaN(expected)) return Buffer.concat(parts)
   const whole = lend(expected)
   let filled = 0
-  for (const part of parts) filled += part.copy(whole, filled)
+  for (const part of parts) {
+    filled += part.copy(whole, filled)
+    giveBack(part)
+  }
   return whole
 }
 

@@ -123,7 +123,9 @@ export class AzureStore implements Store {
     return duplicateBlob(this.#client, path, to, recorded)
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#client.close()
+  }
 }
 
 function getRequest(

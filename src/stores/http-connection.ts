@@ -230,6 +230,8 @@ class Exchange implements Answer {
   resume(): void {
     if (!this.paused || this.#over) return
     this.paused = false
+    // Its clock ran on meanwhile.
+    this.#socket.setTimeout(this.#socket.timeout ?? 0)
     this.#socket.resume()
   }
 

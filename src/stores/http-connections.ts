@@ -12,6 +12,14 @@ export class Connections implements Keeper {
   readonly #open = new Set<Connection>()
   #closed = false
 
+  /** @param origin `https://host:port` */
+  static to(origin: string, stallMs: number): Connections {
+    const { protocol, hostname, port } = new URL(origin)
+    const secure = protocol === 'https:'
+    const host = hostname.replace(/^\[|\]$/g, '')
+    return new Connections({ secure, host, port: Number(port) || (secure ? 443 : 80) }, stallMs)
+  }
+
   constructor(address: Address, stallMs: number) {
     this.#address = address
     this.stallMs = stallMs

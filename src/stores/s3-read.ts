@@ -1,54 +1,19 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
 import { lend } from './blocks.js'
 import type { Answer } from './http-answer.js'
+import { bodyOf } from './http-body.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { type Content, smallFile } from './store.js'
 
-/** Bytes of a block that a stream gives. */
-const blockSize = 1 << 18
-
-/**
- * An answer's body as a stream of blocks that their last reader may give back. Its failures are ServiceErrors, and its end is an end only after every byte that the answer's head announced.
- * Destroying it ends the connection.
- */
+/** An answer's body as a stream whose failures are ServiceErrors and whose end is an end only after every byte that the answer's head announced; see `bodyOf`. */
 export function streamBody(bucket: S3Bucket, path: string, answer: Answer): Readable {
-  const expected = lengthOf(answer)
-  let [received, filled] = [0, 0]
-  let block: Buffer | undefined
-  const stream = new Readable({
-    highWaterMark: blockSize,
-    read: () => answer.resume(),
-    destroy: (error, done) => {
-      answer.destroy()
-      done(error)
-    },
+  return bodyOf(answer, {
+    expected: lengthOf(answer),
+    cutShort: (received, expected) => cutShort(bucket, path, received, expected),
+    fail: (error) => bucket.failure(error, 'read', path),
   })
-  const fill = (bytes: Buffer): boolean => {
-    received += bytes.length
-    let more = true
-    for (let at = 0; at < bytes.length; ) {
-      block ??= lend(blockSize)
-      const count = bytes.copy(block, filled, at)
-      at += count
-      filled += count
-      if (filled < blockSize) continue
-      more = stream.push(block)
-      block = undefined
-      filled = 0
-    }
-    return more
-  }
-  answer.take(fill).then(
-    () => {
-      if (block) stream.push(block.subarray(0, filled))
-      if (expected === undefined || received === expected) stream.push(null)
-      else stream.destroy(cutShort(bucket, path, received, expected))
-    },
-    (error: unknown) => stream.destroy(bucket.failure(error, 'read', path)),
-  )
-  return stream
 }
 
 /** @throws SOURCE_CHANGED if it is larger than a small file */

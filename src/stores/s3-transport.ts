@@ -122,8 +122,7 @@ export class Transport {
       ? new (secure ? HttpsProxyAgent : HttpProxyAgent)(proxy, options)
       : new (secure ? https : http).Agent(options)
     const host = hostname.replace(/^\[|\]$/g, '')
-    const address = { secure, host, port: Number(port) || (secure ? 443 : 80) }
-    const direct = proxy === '' && { connections: new Connections(address, this.#stallMs) }
+    const direct = proxy === '' && { connections: Connections.to(origin, this.#stallMs) }
     const route = { agent, secure, protocol, host, port, ...direct }
     this.#routes.set(origin, route)
     return route

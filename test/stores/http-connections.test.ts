@@ -136,6 +136,19 @@ t.test('who does not take what came does not make the server stand still', async
   t.equal(taken, size)
 })
 
+t.test('the time that nobody took anything is not the server’s', async (t) => {
+  const [first, rest] = [ok('x'.repeat(20)).slice(0, -10), 'x'.repeat(10)]
+  const { connections, sockets } = await serve(t, (socket) => socket.write(first), 400)
+  const answer = await connections.send(get)
+  const end = answer.take(() => false)
+  // The time is over at 1200 ms for the third time.
+  await sleep(1100)
+  answer.resume()
+  await sleep(250)
+  sockets[0]?.write(rest)
+  await end
+})
+
 t.test('what arrives before anybody takes it is bounded', async (t) => {
   const size = 32 << 20
   let written = 0
