@@ -1,5 +1,5 @@
 import { createHttpHeaders, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline'
-import { closed, textOf } from './http-answer.js'
+import { textOf } from './http-answer.js'
 import { bodyOf } from './http-body.js'
 import { Connections } from './http-connections.js'
 
@@ -20,13 +20,7 @@ export function directClient(origin: string, stallMs: number): HttpClient & { cl
       const answer = await connections.send({ method, path: pathname + search, headers, ...bytes })
       const response = { request, status: answer.status, headers: createHttpHeaders({ ...answer.headers }) }
       if (!streamed?.has(answer.status)) return { ...response, bodyAsText: await textOf(answer) }
-      const length = answer.headers['content-length']
-      const readableStreamBody = bodyOf(answer, {
-        expected: length === undefined ? undefined : Number(length),
-        cutShort: closed,
-        fail: (error) => error as Error,
-      })
-      return { ...response, readableStreamBody }
+      return { ...response, readableStreamBody: bodyOf(answer, (error) => error as Error) }
     },
     close: () => connections.close(),
   }

@@ -5,17 +5,12 @@ import type { Answer } from './http-answer.js'
 /** Bytes of a block that a stream gives at most. */
 const blockSize = 1 << 18
 
-export interface BodyOptions {
-  /** Bytes that the head announced: an end before them is a failure. */
-  readonly expected?: number | undefined
-  /** What an answer of fewer bytes is. */
-  cutShort(received: number, expected: number): Error
-  /** What a failure of the connection is. */
-  fail(error: unknown): Error
-}
-
-/** An answer's body as a stream of blocks that their last reader may give back. Destroying it ends the connection. */
-export function bodyOf(answer: Answer, { expected, cutShort, fail }: BodyOptions): Readable {
+/**
+ * An answer's body as a stream of blocks that their last reader may give back. It ends after every byte that the head announced, or it fails. Destroying it ends the connection.
+ * @param fail what a failure of the connection is
+ */
+export function bodyOf(answer: Answer, fail: (error: unknown) => Error): Readable {
+  const expected = lengthOf(answer) ?? Number.POSITIVE_INFINITY
   let [received, filled] = [0, 0]
   let block: Buffer | undefined
   const stream = new Readable({
@@ -30,7 +25,7 @@ export function bodyOf(answer: Answer, { expected, cutShort, fail }: BodyOptions
     let more = true
     for (let at = 0; at < bytes.length; ) {
       // The last block is no longer than what is still to come.
-      block ??= lend(Math.min(blockSize, Math.max((expected ?? blockSize) - received, bytes.length - at)))
+      block ??= lend(Math.min(blockSize, expected - received))
       const count = bytes.copy(block, filled, at)
       at += count
       filled += count
@@ -45,10 +40,15 @@ export function bodyOf(answer: Answer, { expected, cutShort, fail }: BodyOptions
   answer.take(fill).then(
     () => {
       if (block) stream.push(block.subarray(0, filled))
-      if (expected === undefined || received === expected) stream.push(null)
-      else stream.destroy(cutShort(received, expected))
+      stream.push(null)
     },
     (error: unknown) => stream.destroy(fail(error)),
   )
   return stream
+}
+
+/** Bytes that the head announced. */
+export function lengthOf({ headers }: Answer): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
 }

@@ -2,18 +2,14 @@ import type { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
 import { lend } from './blocks.js'
 import type { Answer } from './http-answer.js'
-import { bodyOf } from './http-body.js'
+import { bodyOf, lengthOf } from './http-body.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { type Content, smallFile } from './store.js'
 
-/** An answer's body as a stream whose failures are ServiceErrors and whose end is an end only after every byte that the answer's head announced; see `bodyOf`. */
+/** An answer's body as a stream whose failures are ServiceErrors; see `bodyOf`. */
 export function streamBody(bucket: S3Bucket, path: string, answer: Answer): Readable {
-  return bodyOf(answer, {
-    expected: lengthOf(answer),
-    cutShort: (received, expected) => cutShort(bucket, path, received, expected),
-    fail: (error) => bucket.failure(error, 'read', path),
-  })
+  return bodyOf(answer, (error) => bucket.failure(error, 'read', path))
 }
 
 /** @throws SOURCE_CHANGED if it is larger than a small file */
@@ -34,7 +30,6 @@ export async function readWhole(bucket: S3Bucket, path: string, answer: Answer):
   } catch (error) {
     throw bucket.failure(error, 'read', path)
   }
-  if (expected !== undefined && received !== expected) throw cutShort(bucket, path, received, expected)
   return { bytes: bytes.subarray(0, received), mtimeNs: mtimeOf(answer.headers), ...etagOf(answer.headers) }
 }
 
@@ -48,16 +43,6 @@ export function mtimeOf(headers: {
 
 export function etagOf(headers: { readonly etag?: string | undefined }): { etag?: string } {
   return headers.etag === undefined ? {} : { etag: headers.etag }
-}
-
-function lengthOf({ headers }: Answer): number | undefined {
-  const length = headers['content-length']
-  return length === undefined ? undefined : Number(length)
-}
-
-function cutShort(bucket: S3Bucket, path: string, received: number, expected: number): ServiceError {
-  const message = `cannot read ${quote(path)} at ${bucket.url}: the answer ended after ${received} of ${expected} bytes`
-  return new ServiceError('STORE_UNREACHABLE', message, { verb: 'read', path, store: bucket.url })
 }
 
 function grown(bucket: S3Bucket, path: string): ServiceError {
