@@ -253,7 +253,7 @@ export async function abort(bucket: S3Bucket, { path, uploadId }: Upload, patien
       'write',
       path,
       (client, Bucket) => client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: uploadId })),
-      patience === undefined ? {} : { timeoutMs: patience },
+      patience === undefined ? {} : { timeoutMs: patience, fromStart: true },
     )
   } catch (error) {
     if (!isServiceError(error) || serviceCode(error.cause) !== 'NoSuchUpload') throw error
