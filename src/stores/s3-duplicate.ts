@@ -10,12 +10,12 @@ import { isRefusal } from './s3-copy.js'
 import { Refusal } from './s3-failure.js'
 import { encodeKey } from './s3-key.js'
 import { abort, type UploadSettings } from './s3-upload.js'
-import type { Duplicated, Recorded, WriteOptions } from './store.js'
+import type { Duplicated, Recorded, UploadNotes } from './store.js'
 
 /** Bytes that one request may copy, and that each copies of a larger object. */
 const limits = { whole: 5 * 2 ** 30, part: 2 ** 30 }
 
-export interface DuplicateOptions extends Pick<WriteOptions, 'onUpload' | 'beforeUpload'> {
+export interface DuplicateOptions extends UploadNotes {
   readonly headers: Readonly<Record<string, string>>
   readonly settings: UploadSettings
   /** For tests: objects of several GiB are not at hand everywhere. */
@@ -86,7 +86,7 @@ async function copyParts(
   to: string,
   { source, etag }: Version,
   { size, sha256 }: Recorded,
-  { settings, onUpload, beforeUpload, limits: { part } = limits }: DuplicateOptions,
+  { settings, onUpload, beforeUpload, onUploadEnd, limits: { part } = limits }: DuplicateOptions,
 ): Promise<Duplicated> {
   const Key = bucket.key(to)
   await beforeUpload?.(to)
@@ -94,6 +94,7 @@ async function copyParts(
     client.send(new CreateMultipartUploadCommand({ Bucket, Key, ...settings, Metadata: { sha256 } })),
   )
   const upload = { path: to, uploadId: UploadId }
+  let made: string | undefined
   try {
     await onUpload?.(upload)
     const Parts: CompletedPart[] = []
@@ -113,13 +114,16 @@ async function copyParts(
     const { ETag } = await bucket.call('write', to, (client, Bucket) =>
       client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } })),
     )
-    return { serverSide: true, ...(ETag !== undefined && { etag: ETag }) }
+    made = ETag
   } catch (error) {
-    await abort(bucket, upload).catch(() => {
-      // The failure that led here is the one to report; the upload stays on record.
-    })
+    // The failure that led here is the one to report; what can't be removed now stays on record.
+    await abort(bucket, upload)
+      .then(() => onUploadEnd?.(upload))
+      .catch(() => {})
     throw error
   }
+  await onUploadEnd?.(upload)
+  return { serverSide: true, ...(made !== undefined && { etag: made }) }
 }
 
 function lateFailure(xml: string, headers: Answer['headers']): Refusal {
