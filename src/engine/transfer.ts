@@ -157,7 +157,15 @@ export async function transfer(
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
 export function isSourceFailure(failure: Failure): boolean {
-  const codes = ['STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO', 'PATH_UNSAFE', 'INTEGRITY', 'SOURCE_CHANGED']
+  const codes = [
+    'STORE_NOT_FOUND',
+    'STORE_DENIED',
+    'STORE_IO',
+    'PATH_UNSAFE',
+    'INTEGRITY',
+    'SOURCE_CHANGED',
+    'ARCHIVED',
+  ]
   // A name that the other side can't hold is about this file, whoever finds out.
   return failure.code === 'PATH_INVALID' || (codes.includes(failure.code) && failure.detail?.verb !== 'write')
 }
