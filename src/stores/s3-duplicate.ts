@@ -6,10 +6,10 @@ import {
 } from '@aws-sdk/client-s3'
 import { type Answer, textOf } from './http-answer.js'
 import type { S3Bucket } from './s3-bucket.js'
-import { isRefusal } from './s3-copy.js'
+import { isRefusal, isSilence, notIfSilent } from './s3-copy.js'
 import { Refusal } from './s3-failure.js'
 import { encodeKey } from './s3-key.js'
-import { abort, type UploadSettings } from './s3-upload.js'
+import { abort, abortPatience, type UploadSettings } from './s3-upload.js'
 import type { Duplicated, Recorded, UploadNotes } from './store.js'
 
 /** Bytes that one request may copy, and that each copies of a larger object. */
@@ -22,7 +22,7 @@ export interface DuplicateOptions extends UploadNotes {
   readonly limits?: typeof limits
 }
 
-/** A second object with the content of the recorded version of the first, made by the service. Undefined where that version is gone, or the service refuses. */
+/** A second object with the content of the recorded version of the first, made by the service. Undefined where that version is gone, the service refuses, or is silent for too long. */
 export async function duplicateObject(
   bucket: S3Bucket,
   path: string,
@@ -38,7 +38,7 @@ export async function duplicateObject(
       ? await copyWhole(bucket, to, version, recorded, options)
       : await copyParts(bucket, to, version, recorded, options)
   } catch (error) {
-    if (isRefusal(error)) return undefined
+    if (isRefusal(error) || isSilence(error)) return undefined
     throw error
   }
 }
@@ -71,7 +71,7 @@ async function copyWhole(
     // The service may have begun to answer before it failed: then the status says 200 and the body is an error.
     if (xml.includes('<ETag>')) return xml
     throw bucket.failure(lateFailure(xml, answer.headers), 'write', to)
-  })
+  }, notIfSilent)
   const shown = field(result, 'ChecksumSHA256')
   // One that is another's: what stands under the recorded version's name is not what was hashed.
   if (shown !== undefined && shown !== Buffer.from(sha256, 'hex').toString('base64') && !shown.includes('-')) {
@@ -101,13 +101,17 @@ async function copyParts(
     for (let start = 0; start < size; start += part) {
       const PartNumber = Parts.length + 1
       const CopySourceRange = `bytes=${start}-${Math.min(size, start + part) - 1}`
-      const { CopyPartResult } = await bucket.call('write', to, (client, Bucket) =>
-        client.send(
-          new UploadPartCopyCommand({
-            ...{ Bucket, Key, UploadId, PartNumber, CopySourceRange },
-            ...{ CopySource: source, CopySourceIfMatch: etag },
-          }),
-        ),
+      const { CopyPartResult } = await bucket.call(
+        'write',
+        to,
+        (client, Bucket) =>
+          client.send(
+            new UploadPartCopyCommand({
+              ...{ Bucket, Key, UploadId, PartNumber, CopySourceRange },
+              ...{ CopySource: source, CopySourceIfMatch: etag },
+            }),
+          ),
+        notIfSilent,
       )
       Parts.push({ PartNumber, ETag: CopyPartResult?.ETag })
     }
@@ -117,7 +121,7 @@ async function copyParts(
     made = ETag
   } catch (error) {
     // The failure that led here is the one to report; what can't be removed now stays on record.
-    await abort(bucket, upload)
+    await abort(bucket, upload, abortPatience)
       .then(() => onUploadEnd?.(upload))
       .catch(() => {})
     throw error

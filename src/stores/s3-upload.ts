@@ -26,7 +26,7 @@ export const largestFile = mostParts * largestPart
 const partsAtOnce = 4
 const mostMemory = 5 * smallFile
 /** How long a failed upload waits to be aborted, where the service may be gone (ms). */
-const abortPatience = 5_000
+export const abortPatience = 5_000
 
 /** What an upload asks the service to do with the object. */
 export type UploadSettings = Pick<
