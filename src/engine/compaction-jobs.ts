@@ -82,7 +82,7 @@ async function readText({ storage, progress }: Run, path: string): Promise<strin
     const check = (): void => progress.check()
     return await (patience ? retry(once, { timeoutMs: patience.retryTimeoutMs, check }) : once())
   } catch (error) {
-    if (isServiceError(error, 'STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO')) return ''
+    if (isServiceError(error, 'STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO', 'ARCHIVED')) return ''
     throw error
   }
 }

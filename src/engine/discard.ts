@@ -11,8 +11,9 @@ import { unstageLeft } from './unstage.js'
  */
 export async function discardOperation(around: Surroundings, plan: Plan, interrupted: Interrupted): Promise<void> {
   const run = await openRun(around, plan, { ...interrupted, sameBoot: false })
+  let clean = true
   try {
-    await removeUploads(run)
+    clean = await removeUploads(run)
     const committed = plan.kind === 'backup' ? await findCommitted(run) : null
     if (committed) {
       around.journal.end(run.tracker.preview(await endCommitted(run, committed), null))
@@ -25,7 +26,7 @@ export async function discardOperation(around: Surroundings, plan: Plan, interru
     run.log.info('what was interrupted is given up, and what it left is removed')
   } finally {
     run.tracker.end('cancelled', null)
-    await closeRun(run, true)
+    await closeRun(run, clean)
   }
 }
 

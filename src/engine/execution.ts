@@ -31,7 +31,7 @@ import { sourceDevice } from './source-root.js'
 import { stateFailure } from './state-failure.js'
 import type { Target } from './targets.js'
 import { Tracker } from './tracker.js'
-import { abortUploads, readUploads } from './uploads.js'
+import { abortUploads, openUploads } from './uploads.js'
 import type { Verdicts } from './verdicts.js'
 
 /** How often the journal is told how far an operation is, in ms. */
@@ -185,17 +185,19 @@ async function carryOut(run: Run, action: Plan['action'], release: Plan['release
     // Parts of an upload whose process died; those of this run are removed by who began them.
     if (run.resumed) await removeUploads(run)
     outcome = await stopping(run, () => action(run))
+    // What a store could not remove when it gave an upload up: the operation is whole without.
+    clean = await removeUploads(run)
   } catch (error) {
     failure = toFailure(stateFailure(error, settings.statePath))
     outcome = outcomeOf(failure)
     log.error({ err: error }, 'operation failed')
     // A store that did not answer for so long is not waited for once more.
-    clean = isWaitedOut(failure) ? readUploads(run.uploads).length === 0 : await removeUploads(run)
-    if (!clean) tracker.leftBehind = true
+    clean = isWaitedOut(failure) ? openUploads(run.uploads).length === 0 : await removeUploads(run)
   } finally {
     clearTimeout(timeout)
     clearInterval(saving)
   }
+  if (!clean) tracker.leftBehind = true
   const stays = outcome === 'interrupted' && staysInterrupted(run)
   const record = (): boolean => {
     try {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
 import { giveBack } from '../stores/blocks.js'
 import { retry } from '../stores/retry.js'
-import { type Copied, type CopyOptions, type Seen, type Store, smallFile, type Upload } from '../stores/store.js'
+import { type Copied, type CopyOptions, type Seen, type Store, smallFile, type UploadNotes } from '../stores/store.js'
 import type { Limits } from './limits.js'
 import type { BatchProgress, Progress } from './progress.js'
 
@@ -33,13 +33,12 @@ export interface Moving {
   readonly limits?: Limits | undefined
 }
 
-export type MoveOptions = CopyOptions & {
-  readonly onUpload?: (upload: Upload) => void
-  readonly beforeUpload?: (path: string) => void
-  /** Resolves when so many bytes may move; undefined where they may at once. */
-  readonly pace?: (bytes: number) => Promise<void> | undefined
-  readonly memory?: number
-}
+export type MoveOptions = CopyOptions &
+  UploadNotes & {
+    /** Resolves when so many bytes may move; undefined where they may at once. */
+    readonly pace?: (bytes: number) => Promise<void> | undefined
+    readonly memory?: number
+  }
 
 /**
  * Moves one file of this machine in one go. Undefined where that takes waiting: where an end is elsewhere, or a live source changed under the reader. Nothing is

@@ -177,7 +177,8 @@ interface Found {
 }
 
 function smallDoors(store: Store) {
-  const persist = <T>(action: () => Promise<T>): Promise<T> => retry(action, { timeoutMs: patience })
+  // The lock goes stale while a request is tried.
+  const persist = <T>(action: () => Promise<T>): Promise<T> => retry(action, { timeoutMs: patience, fromStart: true })
   const read = async (path: string): Promise<Found | null> => {
     try {
       const found = await persist(async () => store.readSmall?.(path))

@@ -37,9 +37,10 @@ export interface ProofOptions {
 export async function proveFile(from: Store, path: string, expected: Expected, options: ProofOptions): Promise<void> {
   const { progress, counted, parquet, limits } = options
   const check = (): void => progress.check()
+  let bytes = 0
   const once = async (): Promise<void> => {
     check()
-    let bytes = 0
+    bytes = 0
     const onBytes = (count: number): void => {
       bytes += count
       counted?.addBytes(count)
@@ -63,7 +64,8 @@ export async function proveFile(from: Store, path: string, expected: Expected, o
   }
   const { patience } = from
   if (!patience) return once()
-  const persist = (): Promise<void> => retry(once, { timeoutMs: patience.retryTimeoutMs, check })
+  const persist = (): Promise<void> =>
+    retry(once, { timeoutMs: patience.retryTimeoutMs, progressed: () => bytes, check })
   await persist().catch((error: unknown) => {
     if (!isServiceError(error, 'INTEGRITY')) throw error
     return persist()

@@ -1,5 +1,5 @@
 import { retry } from '../stores/retry.js'
-import type { Recorded, Store, WriteOptions } from '../stores/store.js'
+import type { Recorded, Store, UploadNotes } from '../stores/store.js'
 import type { BatchFile } from './batch.js'
 import type { Moved } from './report.js'
 import { entriesIn } from './sidecar-lines.js'
@@ -65,7 +65,7 @@ export async function reuseFile(
   known: Known,
   to: Store,
   target: string,
-  { check, ...noting }: Pick<WriteOptions, 'onUpload' | 'beforeUpload'> & { check: () => void },
+  { check, ...noting }: UploadNotes & { check: () => void },
 ): Promise<Moved | undefined> {
   const duplicate = (): Promise<Awaited<ReturnType<NonNullable<Store['duplicate']>>>> | undefined =>
     to.duplicate?.(known.path, target, known, noting)

@@ -10,10 +10,11 @@ import { removeFiles } from './delete.js'
 import { inventoryFile, leftInventory } from './earlier.js'
 import type { Surroundings } from './execution.js'
 import { PlaceLocks } from './place-locks.js'
-import { targetStoreName } from './run.js'
+import { storeNames, targetStoreName } from './run.js'
 import type { Target } from './targets.js'
 import { unstageLeft } from './unstage.js'
-import { abortUploads } from './uploads.js'
+import type { RecordedUpload } from './upload-notes.js'
+import { abortUploads, openUploads } from './uploads.js'
 
 /** How long a tombstone stays, in ms: longer than any process stands still and is then let go on. */
 const tombstoneAge = 24 * 60 * 60 * 1000
@@ -204,21 +205,34 @@ async function sweepState(
   const folder = `${settings.statePath}/operations`
   const names = await readdir(folder).catch(() => [])
   const swept: Swept[] = []
+  const targetOf = (name: string) => targets.find((candidate) => targetStoreName(candidate.name) === name)
   const storeOf = (name: string): Store => {
-    const target = targets.find((candidate) => targetStoreName(candidate.name) === name)
-    if (target && silent.includes(target)) throw new ServiceError('UNAVAILABLE', `${name} gives no answer`)
-    return target?.store ?? around.storage
+    if (name === storeNames.storage) return around.storage
+    const target = targetOf(name)
+    if (!target || silent.includes(target)) throw new ServiceError('UNAVAILABLE', `${name} gives no answer`)
+    return target.store
   }
   for (const name of names) {
     const entry = journal.operation(name)
     if (entry && (entry.resumable || entry.status.status === 'running')) continue
-    swept.push({ place: folder, path: name, why: 'its operation has ended' })
-    if (dryRun) continue
+    const uploads = `${folder}/${name}/uploads.jsonl`
+    const isLost = ({ store }: RecordedUpload): boolean => store !== storeNames.storage && !targetOf(store)
     try {
+      const lost = openUploads(uploads).find(isLost)
+      if (lost) {
+        // No sweep of this process can: a later one, where the target is configured again.
+        log.warn(
+          { operation_id: name, store: lost.store },
+          'it left uploads in parts at a target that is configured no more',
+        )
+        continue
+      }
+      swept.push({ place: folder, path: name, why: 'its operation has ended' })
+      if (dryRun) continue
       if (entry?.status.operation === 'restore' && around.storage.rename) {
         await unstageLeft(around.pool, name, `${folder}/${name}`, [inventoryFile, leftInventory])
       }
-      await abortUploads(`${folder}/${name}/uploads.jsonl`, storeOf)
+      await abortUploads(uploads, storeOf)
       await rm(`${folder}/${name}`, { recursive: true, force: true })
     } catch (error) {
       log.warn({ operation_id: name, err: error }, 'what it left could not be removed yet')

@@ -1,8 +1,7 @@
-import { appendFileSync } from 'node:fs'
 import { type Failure, isServiceError, ServiceError, toFailure } from '../errors.js'
 import { quote } from '../stores/path.js'
 import { stoppable } from '../stores/stopping.js'
-import type { Copied, Store, Upload } from '../stores/store.js'
+import type { Copied, Store } from '../stores/store.js'
 import { type Batch, type BatchFailure, type BatchFile, fileStates, pathsOf, unpack } from './batch.js'
 import { runLanes } from './lanes.js'
 import { type Compare, confirmInPlace, isInPlace } from './left-alone.js'
@@ -13,6 +12,7 @@ import { proveFile } from './prove-file.js'
 import { type Moved, type Report, reportOn } from './report.js'
 import { isUnchanged, type Reuse, readKnown, reuseFile } from './reuse.js'
 import { checkOwnName, hiddenName } from './stage-name.js'
+import { notesOn } from './upload-notes.js'
 
 /** What a worker thread is asked to do with a batch; stores go by their names. */
 export type TransferTask = CopyTask | ConfirmTask | VacancyTask | ProveTask | InspectTask | RenameTask | RemoveTask
@@ -51,7 +51,7 @@ export interface CopyTask extends Ways {
   readonly transfers?: number
   /** A stop is heeded, and nothing counted. */
   readonly uncounted?: true
-  /** File of this machine that holds a line for each upload in parts before its first part moves (see `uploads.ts`). */
+  /** File of this machine that holds a line for each upload in parts before its first part moves, and one when it has ended (see `upload-notes.ts`). */
   readonly uploads?: string
 }
 
@@ -157,7 +157,15 @@ export async function transfer(
 
 /** May this failure be about one file of the source alone? Everything else (the target, a stop, a bug) ends the operation. */
 export function isSourceFailure(failure: Failure): boolean {
-  const codes = ['STORE_NOT_FOUND', 'STORE_DENIED', 'STORE_IO', 'PATH_UNSAFE', 'INTEGRITY', 'SOURCE_CHANGED']
+  const codes = [
+    'STORE_NOT_FOUND',
+    'STORE_DENIED',
+    'STORE_IO',
+    'PATH_UNSAFE',
+    'INTEGRITY',
+    'SOURCE_CHANGED',
+    'ARCHIVED',
+  ]
   // A name that the other side can't hold is about this file, whoever finds out.
   return failure.code === 'PATH_INVALID' || (codes.includes(failure.code) && failure.detail?.verb !== 'write')
 }
@@ -167,16 +175,12 @@ async function copyBatch(task: CopyTask, from: Store, to: Store, limits?: Limits
   const counted = new BatchProgress(task.uncounted ? new Progress() : progress)
   const report = task.report ? reportOn() : null
   let last: Copied | null = null
-  const onUpload = ({ path, uploadId }: Upload): void => {
-    // Appending a short line is atomic: the threads share the file.
-    if (task.uploads) appendFileSync(task.uploads, `${JSON.stringify({ store: task.to, path, uploadId })}\n`)
-  }
-  const beforeUpload = (path: string): void => onUpload({ path, uploadId: '' })
+  const notes = task.uploads === undefined ? {} : notesOn(task.uploads, task.to)
   const known = task.reuse && readKnown(task.reuse)
   const reuse = async (file: BatchFile, target: string): Promise<Moved | undefined> => {
     const before = known?.get(file.path)
     if (!before || !isUnchanged(file, before)) return undefined
-    return reuseFile(before, to, target, { onUpload, beforeUpload, check: () => progress.check() })
+    return reuseFile(before, to, target, { ...notes, check: () => progress.check() })
   }
   const moving = { live: task.live, progress, counted, limits }
   const optionsFor = optionsOf(task)
@@ -195,7 +199,7 @@ async function copyBatch(task: CopyTask, from: Store, to: Store, limits?: Limits
     const reused = await reuse(file, ways.target)
     if (reused) counted.addReused(reused.size)
     if (reused) return landed(file, reused)
-    const once = () => moveFile(ways, { ...optionsFor(file), onUpload, beforeUpload }, moving)
+    const once = () => moveFile(ways, { ...optionsFor(file), ...notes }, moving)
     return landed(file, task.show ? await moveAndShow(to, ways.target, task.toPrefix + file.path, once) : await once())
   }
   const waits = task.compare !== undefined || known !== undefined || task.show === true

@@ -23,7 +23,10 @@ export async function duplicateBlob(
     const began = await client.try('write', to, () => client.send({ method: 'PUT', name, headers }))
     let { headers: state } = began
     for (let waited = 0; state.get('x-ms-copy-status') === 'pending'; waited += pollPeriod) {
-      if (waited > client.stallMs) return undefined
+      if (waited > client.stallMs) {
+        await abortCopy(client, to, began.headers.get('x-ms-copy-id') ?? '')
+        return undefined
+      }
       const progress = state.get('x-ms-copy-progress')
       await sleep(pollPeriod)
       state = (await client.try('stat', to, () => client.send({ method: 'HEAD', name }))).headers
@@ -36,4 +39,11 @@ export async function duplicateBlob(
     if (isServiceError(error) && !error.retry) return undefined
     throw error
   }
+}
+
+/** Nobody can write to a blob that a copy is pending for. */
+async function abortCopy(client: AzureClient, to: string, id: string): Promise<void> {
+  const query = `comp=copy&copyid=${encodeURIComponent(id)}`
+  const headers = { 'x-ms-copy-action': 'abort' }
+  await client.try('write', to, () => client.send({ method: 'PUT', name: client.nameOf(to), query, headers }))
 }

@@ -2,6 +2,7 @@ import { isRestError } from '@azure/core-rest-pipeline'
 import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
 import { Stalled } from './http-connection.js'
 import { quote } from './path.js'
+import { retryAfter } from './retry-after.js'
 
 export type Verb = 'read' | 'write' | 'list' | 'remove' | 'stat'
 
@@ -200,11 +201,11 @@ function answerOf(error: unknown): Record<string, unknown> {
   if (!isRestError(error)) return systemCode(error) === undefined ? {} : { system: systemCode(error) }
   if (error.statusCode === undefined) return { system: error.code }
   const headers = error.response?.headers
-  const seconds = Number(headers?.get('retry-after') ?? Number.NaN)
+  const retryAfterMs = retryAfter(headers?.get('retry-after'))
   return {
     status: error.statusCode,
     azure: serviceCode(error),
     request: headers?.get('x-ms-request-id'),
-    ...(seconds >= 0 && { retryAfterMs: seconds * 1000 }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   }
 }

@@ -10,8 +10,10 @@ const longestPause = 10_000
 const glance = 200
 
 export interface RetryOptions {
-  /** Ms without progress after which the last failure is final. */
+  /** Ms after the first failure since the last progress after which the last failure is final. */
   readonly timeoutMs: number
+  /** Does the time count from the start, and all of it? For what goes stale meanwhile. */
+  readonly fromStart?: true
   /**
    * What has moved so far, in any unit. The time starts again only when this passes the most it has been: what is sent again from its start is no
    * progress, or a transfer that breaks at the same byte each time would never end.
@@ -32,32 +34,40 @@ export function observeRetries(observe: (failure: ServiceError) => void): () => 
 }
 
 /**
- * Does something until it succeeds, fails with a code that time can't heal (src/errors.ts), or has made no progress for `timeoutMs`. The only such layer: the SDKs' own are off.
+ * Does something until it succeeds, fails with a code that time can't heal (src/errors.ts), or has failed without progress for `timeoutMs`. The only such layer: the SDKs' own are off.
  * The pauses grow exponentially with full jitter, so that threads that were refused together don't come back together; `detail.retryAfterMs` of a failure is obeyed.
  * A failure that was waited out is final for everybody: who calls this from inside of another such call does not wait twice.
  * @throws what `action` threw last; see `isWaitedOut`
  */
 export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
   let most = options.progressed?.() ?? 0
-  let deadline = Date.now() + options.timeoutMs
+  const { timeoutMs, fromStart } = options
+  let spent: number | undefined
   for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
+    const began = Date.now()
     try {
       return await action()
     } catch (error) {
       if (!isServiceError(error) || !error.retry || isWaitedOut(error)) throw error
+      const tried = Date.now() - began
       const now = options.progressed?.() ?? 0
       if (now > most) {
         most = now
-        deadline = Date.now() + options.timeoutMs
+        spent = undefined
         pause = firstPause
       }
-      const left = deadline - Date.now()
+      if (fromStart) spent = (spent ?? 0) + tried
+      // A store breaks off a try that stands still, so a longer one has moved bytes; but one that fails late each time has to end too.
+      else spent = spent === undefined ? 0 : spent + Math.min(tried, timeoutMs / 2)
+      const left = timeoutMs - spent
       const asked = typeof error.detail.retryAfterMs === 'number' ? error.detail.retryAfterMs : 0
-      if (left <= 0 || asked > left) throw waitedOut(error, options.timeoutMs)
+      if (left <= 0 || asked > left) throw waitedOut(error, timeoutMs)
       const pauseMs = Math.min(Math.max(asked, Math.random() * pause), left)
       for (const observe of observers) observe(error)
       options.onRetry?.(error, pauseMs)
+      const paused = Date.now()
       await wait(pauseMs, options.check)
+      spent += Date.now() - paused
     }
   }
 }

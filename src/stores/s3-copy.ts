@@ -1,6 +1,7 @@
 import { CopyObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { isServiceError, ServiceError } from '../errors.js'
 import { quote } from './path.js'
+import { isWaitedOut, type RetryOptions } from './retry.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { Refusal, serviceCode } from './s3-failure.js'
 import { encodeKey } from './s3-key.js'
@@ -51,7 +52,7 @@ export async function copyObject(
   }
 }
 
-/** False: the service refuses. */
+/** False: the service refuses, or says nothing. */
 async function copy(
   from: End,
   to: End,
@@ -61,22 +62,26 @@ async function copy(
 ): Promise<boolean> {
   const { sha256 } = options
   try {
-    await to.bucket.call('write', to.path, (client, Bucket) =>
-      client.send(
-        new CopyObjectCommand({
-          Bucket,
-          Key: to.bucket.key(to.path),
-          CopySource: `${from.bucket.config.bucket}/${encodeKey(from.bucket.key(from.path))}`,
-          CopySourceIfMatch: etag,
-          ChecksumAlgorithm: 'SHA256',
-          ...(sha256 !== undefined && { MetadataDirective: 'REPLACE', Metadata: { sha256 } }),
-          ...settings,
-        }),
-      ),
+    await to.bucket.call(
+      'write',
+      to.path,
+      (client, Bucket) =>
+        client.send(
+          new CopyObjectCommand({
+            Bucket,
+            Key: to.bucket.key(to.path),
+            CopySource: `${from.bucket.config.bucket}/${encodeKey(from.bucket.key(from.path))}`,
+            CopySourceIfMatch: etag,
+            ChecksumAlgorithm: 'SHA256',
+            ...(sha256 !== undefined && { MetadataDirective: 'REPLACE', Metadata: { sha256 } }),
+            ...settings,
+          }),
+        ),
+      notIfSilent,
     )
     return true
   } catch (error) {
-    if (isRefusal(error)) return false
+    if (isRefusal(error) || isSilence(error)) return false
     throw error
   }
 }
@@ -102,6 +107,18 @@ async function head({ bucket, path }: End): Promise<HeadObjectCommandOutput | un
 function wholeSha256({ ChecksumSHA256: sum, ChecksumType }: HeadObjectCommandOutput): string | undefined {
   if (sum === undefined || sum.includes('-') || ChecksumType === 'COMPOSITE') return undefined
   return Buffer.from(sum, 'base64').toString('hex')
+}
+
+/** Some services say nothing while they copy: where that takes longer than a store may be silent, it would the next time too. */
+export const notIfSilent: Partial<RetryOptions> = {
+  onRetry: (failure) => {
+    if (failure.code === 'STORE_TIMEOUT') throw failure
+  },
+}
+
+/** Did a copy by the service end so? Its bytes have to travel then. */
+export function isSilence(error: unknown): boolean {
+  return isServiceError(error, 'STORE_TIMEOUT') && !isWaitedOut(error)
 }
 
 /** Did the service answer, and no time will change what it said? */

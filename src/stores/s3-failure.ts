@@ -1,6 +1,7 @@
 import { type ErrorCode, ServiceError, systemCode } from '../errors.js'
 import { Stalled } from './http-connection.js'
 import { quote } from './path.js'
+import { retryAfter } from './retry-after.js'
 
 export type Verb = 'read' | 'write' | 'list' | 'remove' | 'stat'
 
@@ -236,14 +237,6 @@ function refusalOf(error: unknown): Refusal | undefined {
   // The SDK calls an answer without a body, and one it does not know, by names of its own.
   const code = /^(?:UnknownError|Unknown|S3ServiceException|\d+)$/.test(error.name) ? '' : error.name
   return new Refusal(status, code, error.message, $response?.headers ?? {})
-}
-
-/** Seconds or a date, as ms from now. */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined
-  if (/^\d+$/.test(value)) return Number(value) * 1000
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
 function text(value: unknown): string | undefined {

@@ -52,7 +52,8 @@ export async function* listObjects(
 export async function* listKeys(bucket: S3Bucket, folder: string): AsyncGenerator<string> {
   for (let token: string | undefined; ; ) {
     const found = await ask(bucket, folder, {}, token)
-    for (const { Key } of found.Contents ?? []) if (Key !== undefined) yield decodeKey(Key)
+    const nameOf = namesIn(found)
+    for (const { Key } of found.Contents ?? []) if (Key !== undefined) yield nameOf(Key)
     token = found.IsTruncated ? found.NextContinuationToken : undefined
     if (token === undefined) return
   }
@@ -62,8 +63,9 @@ async function readPage(bucket: S3Bucket, folder: string, options: ListOptions, 
   const found = await ask(bucket, folder, options, token)
   const files: StoredFile[] = []
   const skip = bucket.prefix.length
+  const nameOf = namesIn(found)
   for (const { Key = '', Size = 0, LastModified, ETag } of found.Contents ?? []) {
-    const path = decodeKey(Key).slice(skip)
+    const path = nameOf(Key).slice(skip)
     if (Size === 0 && (path === '' || path.endsWith('/'))) continue
     if (options.namesOnly) files.push({ path, size: 0, mtimeNs: 0n })
     else {
@@ -76,7 +78,7 @@ async function readPage(bucket: S3Bucket, folder: string, options: ListOptions, 
     }
   }
   for (const { Prefix = '' } of found.CommonPrefixes ?? []) {
-    files.push({ path: decodeKey(Prefix).slice(skip, -1), size: 0, mtimeNs: 0n, folder: true })
+    files.push({ path: nameOf(Prefix).slice(skip, -1), size: 0, mtimeNs: 0n, folder: true })
   }
   const some = (found.Contents?.length ?? 0) + (found.CommonPrefixes?.length ?? 0) > 0
   return { files, some, next: found.IsTruncated ? found.NextContinuationToken : undefined }
@@ -100,6 +102,11 @@ function ask(
       }),
     ),
   )
+}
+
+/** Some services leave names as they are, whatever they were asked for. */
+function namesIn({ EncodingType }: ListObjectsV2CommandOutput): (key: string) => string {
+  return EncodingType === 'url' ? decodeKey : (key) => key
 }
 
 /** Nobody may be waiting yet when it fails. */

@@ -26,7 +26,7 @@ export const largestFile = mostParts * largestPart
 const partsAtOnce = 4
 const mostMemory = 5 * smallFile
 /** How long a failed upload waits to be aborted, where the service may be gone (ms). */
-const abortPatience = 5_000
+export const abortPatience = 5_000
 
 /** What an upload asks the service to do with the object. */
 export type UploadSettings = Pick<
@@ -88,11 +88,12 @@ export class PartsUpload {
   async run(source: Readable, settings: UploadSettings): Promise<{ etag?: string; size: number }> {
     await this.#options.beforeUpload?.(this.#path)
     await this.#create(settings)
+    const upload = { path: this.#path, uploadId: this.#uploadId }
+    let etag: string | undefined
     try {
-      await this.#options.onUpload?.({ path: this.#path, uploadId: this.#uploadId })
+      await this.#options.onUpload?.(upload)
       await this.#sendAll(source)
-      const etag = await this.#complete()
-      return { size: this.#moved, ...(etag !== undefined && { etag }) }
+      etag = await this.#complete()
     } catch (error) {
       this.#failed ??= { error }
       this.#stop.abort()
@@ -101,9 +102,13 @@ export class PartsUpload {
       if (this.#options.onUpload && isServiceError(this.#failed.error) && isWaitedOut(this.#failed.error)) {
         throw this.#failed.error
       }
-      await abort(this.#bucket, { path: this.#path, uploadId: this.#uploadId }, abortPatience).catch(() => {})
+      await abort(this.#bucket, upload, abortPatience)
+        .then(() => this.#options.onUploadEnd?.(upload))
+        .catch(() => {})
       throw this.#failed.error
     }
+    await this.#options.onUploadEnd?.(upload)
+    return { size: this.#moved, ...(etag !== undefined && { etag }) }
   }
 
   async #create(settings: UploadSettings): Promise<void> {
@@ -253,7 +258,7 @@ export async function abort(bucket: S3Bucket, { path, uploadId }: Upload, patien
       'write',
       path,
       (client, Bucket) => client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: uploadId })),
-      patience === undefined ? {} : { timeoutMs: patience },
+      patience === undefined ? {} : { timeoutMs: patience, fromStart: true },
     )
   } catch (error) {
     if (!isServiceError(error) || serviceCode(error.cause) !== 'NoSuchUpload') throw error

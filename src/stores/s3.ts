@@ -25,6 +25,7 @@ import {
   type StoredFile,
   smallFile,
   type Upload,
+  type UploadNotes,
   type WriteOptions,
 } from './store.js'
 
@@ -169,12 +170,7 @@ export class S3Store implements Store {
     return copyObject({ bucket: from.#bucket, path }, { bucket: this.#bucket, path: to }, options, this.#settings)
   }
 
-  duplicate(
-    path: string,
-    to: string,
-    recorded: Recorded,
-    options: Pick<WriteOptions, 'onUpload' | 'beforeUpload'> = {},
-  ): Promise<Duplicated | undefined> {
+  duplicate(path: string, to: string, recorded: Recorded, options: UploadNotes = {}): Promise<Duplicated | undefined> {
     const ways = { headers: this.#headers, settings: this.#settings, ...options }
     return duplicateObject(this.#bucket, path, to, recorded, ways)
   }

@@ -77,7 +77,12 @@ export interface WriteOptions extends Placement {
   readonly onUpload?: (upload: Upload) => void | Promise<void>
   /** The same before the upload is begun: who dies before the answer does not know its id. */
   readonly beforeUpload?: (path: string) => void | Promise<void>
+  /** Called when the upload was completed or removed: nobody has to remember it any more. */
+  readonly onUploadEnd?: (upload: Upload) => void | Promise<void>
 }
+
+/** What a store tells of its uploads in parts. */
+export type UploadNotes = Pick<WriteOptions, 'onUpload' | 'beforeUpload' | 'onUploadEnd'>
 
 /** An upload in parts that is under way: plain data, to be kept on record. */
 export interface Upload {
@@ -219,7 +224,7 @@ export interface Store {
   writeSmall?(
     path: string,
     bytes: Buffer,
-    options?: Omit<WriteOptions, 'size' | 'onUpload' | 'beforeUpload'>,
+    options?: Omit<WriteOptions, 'size' | keyof UploadNotes>,
   ): Promise<StoredFile>
 
   /** Bytes of memory that `write` wants for a file of so many bytes, where it sends it in parts. @throws STORE_FULL for one that it can't hold */
@@ -245,12 +250,7 @@ export interface Store {
    * the file is not there as recorded, or the store can't (too many links, another file system, a refusal): then copy. Rejects for what is wrong with the
    * new name alone: STORE_EXISTS on a disk where it is taken.
    */
-  duplicate?(
-    path: string,
-    to: string,
-    recorded: Recorded,
-    options?: Pick<WriteOptions, 'onUpload' | 'beforeUpload'>,
-  ): Promise<Duplicated | undefined>
+  duplicate?(path: string, to: string, recorded: Recorded, options?: UploadNotes): Promise<Duplicated | undefined>
 
   /** Everything written so far is on stable storage when this resolves. */
   sync?(options?: SyncOptions): Promise<void>

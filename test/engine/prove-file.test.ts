@@ -1,9 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { BatchProgress, Progress } from '../../src/engine/progress.js'
 import { proveFile } from '../../src/engine/prove-file.js'
+import { ServiceError } from '../../src/errors.js'
 import { LocalStore } from '../../src/stores/local.js'
+import type { Store } from '../../src/stores/store.js'
 import { query } from '../support/sql.js'
 
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex')
@@ -54,4 +58,23 @@ t.test('Parquet files larger than what is held, with footers larger than what is
   await proveFile(store, 'wide.parquet', { size }, { progress })
   const flaw = { code: 'INTEGRITY', message: /no sound Parquet file/ }
   await t.rejects(proveFile(store, 'wide.parquet', { size }, { progress, parquet: true }), flaw)
+})
+
+t.test('a remote file is read again for as long as it gets further', async (t) => {
+  const blocks = Array.from({ length: 8 }, () => randomBytes(1 << 20))
+  let tries = 0
+  async function* cut(): AsyncGenerator<Buffer> {
+    tries += 1
+    for (const block of blocks.slice(0, tries)) yield block
+    await sleep(100)
+    if (tries < blocks.length) throw new ServiceError('STORE_UNREACHABLE', 'cut')
+  }
+  const store = {
+    url: 's3://bucket',
+    patience: { retryTimeoutMs: 150, stallTimeoutMs: 1000 },
+    read: async () => Readable.from(cut()),
+  } as Partial<Store> as Store
+  const content = Buffer.concat(blocks)
+  await proveFile(store, 'file', { size: content.length, sha256: sha256(content) }, { progress: new Progress() })
+  t.equal(tries, blocks.length)
 })

@@ -132,6 +132,20 @@ t.test('uploads in parts: those on record go, whoever else has one keeps it', as
   }
 })
 
+t.test('uploads at a target that is configured no more stay on record', async (t) => {
+  const { around, scene } = prepare(t)
+  const asked: string[] = []
+  const storage = new Proxy(around.storage, {
+    get: (real, name) => (name === 'abortUpload' ? async () => void asked.push('storage') : Reflect.get(real, name)),
+  })
+  const folder = `${scene.settings.statePath}/operations/${done}`
+  mkdirSync(folder, { recursive: true })
+  const left = { store: 'target:gone', path: `${idOf(1)}/data/db/m/large.parquet`, uploadId: '1' }
+  writeFileSync(`${folder}/uploads.jsonl`, `${JSON.stringify(left)}\n`)
+  t.same(await sweep({ ...around, storage }, [], false), [])
+  t.same([asked, existsSync(`${folder}/uploads.jsonl`)], [[], true])
+})
+
 t.test('a backup that is committed while the sweep begins stays', async (t) => {
   const config = await minio.bucket()
   const { around, marker } = prepare(t, undefined, { 'target:s3': config })

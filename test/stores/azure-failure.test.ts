@@ -97,6 +97,9 @@ t.test('no token for a managed identity', async (t) => {
 t.test('how long to wait is passed on', async (t) => {
   const failure = azureFailure(answer(503, 'ServerBusy', '', { 'retry-after': '7' }), place('read'))
   t.match(failure.detail, { retryAfterMs: 7000 })
+  const date = new Date(Date.now() + 60_000).toUTCString()
+  const later = azureFailure(answer(503, 'ServerBusy', '', { 'retry-after': date }), place('read'))
+  t.ok(Number(later.detail.retryAfterMs) > 50_000)
   t.notOk('retryAfterMs' in azureFailure(answer(503, 'ServerBusy'), place('read')).detail)
 })
 

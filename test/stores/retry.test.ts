@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ServiceError } from '../../src/errors.js'
 import { retry } from '../../src/stores/retry.js'
@@ -49,6 +50,28 @@ t.test('it ends when nothing has moved for so long; only what goes further than 
   await t.rejects(retry(stuck, options), throttled)
   t.ok(tries > 4)
   t.ok(pauses.every((pause) => pause <= 1000))
+})
+
+t.test('a try may take longer than the timeout, but tries that always fail late end too', async (t) => {
+  // No pauses: only the tries themselves count.
+  t.intercept(Math, 'random', { value: () => 0 })
+  const late = async (): Promise<void> => {
+    tries += 1
+    await sleep(250)
+    if (tries <= failures) throw throttled
+  }
+  let [tries, failures] = [0, 1]
+  await retry(late, { timeoutMs: 100 })
+  t.equal(tries, 2, 'the time counts from the first failure')
+
+  failures = 10
+  tries = 0
+  await t.rejects(retry(late, { timeoutMs: 100 }), throttled)
+  t.equal(tries, 3, 'each further try counts for half of the time')
+
+  tries = 0
+  await t.rejects(retry(late, { timeoutMs: 100, fromStart: true }), throttled)
+  t.equal(tries, 1, 'or in full, where the time is for all')
 })
 
 t.test('what the store asks for is obeyed, or not waited for at all', async (t) => {

@@ -73,6 +73,22 @@ t.test('exactly the version that was looked at', async (t) => {
   t.equal(await readObject(minio, to, 'x'), null)
 })
 
+t.test('a service that is silent for too long while it copies: the bytes travel, and nobody asks again', async (t) => {
+  const { from, to, source } = await twoBuckets()
+  const proxy = await startProxy(t, minio.port)
+  const behind = { endpoint: proxy.url, stallTimeoutMs: 500 }
+  const [far, near] = [await openStore({ ...from, ...behind }), await openStore({ ...to, ...behind })]
+  await source.writeSmall?.('x', content)
+  proxy.plan.before = (request) => (request.startsWith('PUT') ? new Promise(() => {}) : Promise.resolve())
+  const recorded = { size: content.length, sha256: sha256(content) }
+  const asked = (): number => proxy.requests.splice(0).filter((request) => request.startsWith('PUT')).length
+  t.equal(await copy(near, far, 'x', recorded), undefined)
+  t.equal(asked(), 1)
+  const { etag = '' } = await far.stat('x')
+  t.equal(await far.duplicate?.('x', 'y', { ...recorded, etag }), undefined)
+  t.equal(asked(), 1)
+})
+
 t.test('not between two services, nor for other credentials', async (t) => {
   const { from, source, target, to } = await twoBuckets()
   await source.writeSmall?.('x', content)
