@@ -17,7 +17,7 @@ import type { Store } from '../../src/stores/store.js'
 import type { TransferThreadData } from '../../workers/transfer.js'
 import { startMinio } from '../servers/minio.js'
 import { collect, put } from '../stores/contract.js'
-import { openScene, poolHere } from './scene.js'
+import { noVerdicts, openScene, poolHere } from './scene.js'
 
 const minio = await startMinio(t)
 const idOf = (number: number): string => `backup-20261123-1030${String(number).padStart(2, '0')}-0000000${number % 10}`
@@ -38,7 +38,7 @@ function prepare(t: Test, keepReplacedMs = 60_000, stores: TransferThreadData['s
   const { storage, journal, log, settings } = run
   const pool = poolHere({ stores: { 'target:local': { kind: 'local', root: scene.target }, ...stores } })
   rmSync(run.scratch.url, { recursive: true })
-  const around: Surroundings = { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } }
+  const around: Surroundings = { settings, storage, pool, journal, log, verdicts: noVerdicts }
   const old = begun(done, idOf(1))
   journal.begin({ status: old.status, request: {}, caller: 'x' }, 'boot')
   journal.end(old.ended)
