@@ -180,7 +180,8 @@ t.test('files moved aside are kept for a while, and can be put back until then',
     ])
     const swept = await sweep(around, [], false)
     if (keep === 0) {
-      t.same(swept.map(({ path }) => path).sort(), ['db/m/.a.replaced', 'db/m/.b.replaced'])
+      t.match(swept, [{ path: 'db/m/.a.replaced', why: `moved aside by the restore ${done}, with 1 more` }])
+      t.equal(swept.length, 1)
       t.same(readdirSync(`${scene.storage}/db/m`), ['b.parquet'])
       await t.rejects(undo(around, done), { code: 'REQUEST_INVALID', message: /no files aside, or they are gone/ })
     } else {
@@ -190,6 +191,20 @@ t.test('files moved aside are kept for a while, and can be put back until then',
       t.equal(readFileSync(`${scene.storage}/db/m/b.parquet`, 'utf8'), 'newer', 'no file is overwritten')
     }
   }
+})
+
+t.test('a great many files moved aside are swept, and nobody waits for that', async (t) => {
+  const { around, journal } = prepare(t, 0)
+  const files = Array.from({ length: 160_000 }, (_, index) => ({ path: `m/${index}`, hidden: `m/.${index}.replaced` }))
+  journal.recordMovedAside(done, files)
+  let turns = 0
+  const turning = setInterval(() => (turns += 1), 1)
+  t.teardown(() => clearInterval(turning))
+  const expected = { path: 'm/.0.replaced', why: `moved aside by the restore ${done}, with 159999 more` }
+  t.match(await sweep(around, [], true), [expected])
+  t.match(await sweep(around, [], false), [expected])
+  t.ok(turns > 200, `${turns} turns of the event loop`)
+  t.same(await sweep(around, [], false), [])
 })
 
 async function namesOf(store: Store): Promise<string[]> {
