@@ -27,9 +27,11 @@ export class Basis {
   readonly #list: FetchedList
   readonly #db: Database.Database
   readonly #find: Database.Statement
+  readonly #trust: Trust
 
-  private constructor(run: Run, manifest: Manifest, list: FetchedList, db: Database.Database) {
+  private constructor(run: Run, manifest: Manifest, list: FetchedList, trust: Trust, db: Database.Database) {
     this.#run = run
+    this.#trust = trust
     this.#manifest = manifest
     this.#list = list
     this.#db = db
@@ -39,11 +41,12 @@ export class Basis {
   /** Null where no earlier backup can serve. */
   static async open(run: Run, databases: readonly string[] | undefined): Promise<Basis | null> {
     if (!run.target.duplicate) return null
+    const trust = await trustIn(run)
     for await (const manifest of candidates(run)) {
       if (!covers(manifest, databases)) continue
       const list = await listOf(run, manifest)
       if (!list) continue
-      const basis = new Basis(run, manifest, list, openIndex(`${run.scratch.url}/basis.db`))
+      const basis = new Basis(run, manifest, list, trust, openIndex(`${run.scratch.url}/basis.db`))
       await basis.#index()
       run.log.info({ basis: manifest.backup_id }, 'files that have not changed are taken from an earlier backup')
       return basis
@@ -60,6 +63,7 @@ export class Basis {
       }
     }
     if (found.size === 0) return undefined
+    const { rehashBefore, damage } = this.#trust
     const sorted = [...found].sort(([a], [b]) => a - b)
     return {
       file: this.#list.file,
@@ -67,7 +71,8 @@ export class Basis {
       ends: Float64Array.from(sorted, ([, end]) => end),
       prefix: `${this.#manifest.backup_id}/${backupPaths.data}`,
       madeAt: this.#manifest.created_at,
-      rehashBefore: Date.now() - this.#run.settings.rehashAfterMs,
+      rehashBefore,
+      damage: damage.size === 0 ? damage : new Map(pathsOf(batch).flatMap((path) => pairOf(damage, path))),
     }
   }
 
@@ -97,6 +102,26 @@ export class Basis {
       }
     })
   }
+}
+
+/** Which of an earlier backup's files are trusted, whichever backup that is. */
+type Trust = Pick<Reuse, 'rehashBefore' | 'damage'>
+
+async function trustIn({ settings, knownDamage, log }: Run): Promise<Trust> {
+  const rehashBefore = Date.now() - settings.rehashAfterMs
+  const { all, files } = await knownDamage(rehashBefore)
+  if (all > rehashBefore) {
+    log.warn(
+      { hashed_before: new Date(all).toISOString() },
+      'files of earlier backups are copied again: damage was found that can not be told file by file',
+    )
+  }
+  return { rehashBefore: Math.max(rehashBefore, all), damage: files }
+}
+
+function pairOf(damage: Trust['damage'], path: string): [string, number][] {
+  const found = damage.get(path)
+  return found === undefined ? [] : [[path, found]]
 }
 
 /** Newest first. Damaged ones, and those without a list of files whose hash is on record, are left out. */

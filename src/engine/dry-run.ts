@@ -12,11 +12,12 @@ import { readContents } from './contents.js'
 import { walkSource } from './list-source.js'
 import { LiveFiles } from './live-files.js'
 import type { RestoreRequest } from './operation.js'
-import { checkOwner, roomFor, stagingOf } from './precheck.js'
+import { checkOwner, stagingOf } from './precheck.js'
 import { type FileKind, fileKinds, type PartPlan, planIdOf, type RestorePlan, type Tally } from './restore-plan.js'
+import { roomFor, without } from './room.js'
 import type { Run } from './run.js'
 import type { Part } from './selection.js'
-import { allocated, checkSpace } from './space.js'
+import { allocated, checkSpace, type Need } from './space.js'
 import { sampleSize } from './tracker.js'
 
 /** What a restore would do, as a list of steps: the same reading and checking as before a real one, and nothing is changed. @throws as a restore that would be refused */
@@ -29,7 +30,13 @@ export async function planFiles(run: Run, request: RestoreRequest, target: strin
     const outlook = await lookAtFiles(run, request, contents.databases, live)
     const parts = planParts(run, request, contents.parts)
     const warnings = [...run.tracker.warnings, ...warn(request, outlook, parts)]
-    const space = await planSpace(run, request, contents.need, parts, warnings)
+    const space = await planSpace(
+      run,
+      request,
+      { ...contents.need, ...without(contents.need, outlook.inPlace) },
+      parts,
+      warnings,
+    )
     const plan = {
       backupId: run.backupId,
       target,
@@ -50,6 +57,8 @@ export async function planFiles(run: Run, request: RestoreRequest, target: strin
 
 interface Outlook extends Pick<RestorePlan, 'files' | 'mixedPartitions'> {
   readonly liveSha256: string
+  /** Live files that have the size of the backup's. */
+  readonly inPlace: Need
 }
 
 /** Holds the files of the backup against those that lie in the storage now. */
@@ -60,6 +69,7 @@ async function lookAtFiles(
   live: LiveFiles,
 ): Promise<Outlook> {
   const files = Object.fromEntries(fileKinds.map((kind) => [kind, { files: 0, bytes: 0 }])) as Record<FileKind, Tally>
+  const inPlace = { bytes: 0, files: 0 }
   const count = (kind: FileKind, bytes: number): void => {
     files[kind].files += 1
     files[kind].bytes += bytes
@@ -74,7 +84,12 @@ async function lookAtFiles(
   for (const batch of run.inventory.batches()) {
     run.progress.check()
     const restored = unpack(batch)
-    for (const file of restored) count(live.meet(file) ?? 'new', file.size)
+    for (const file of restored) {
+      count(live.meet(file) ?? 'new', file.size)
+      if (!live.hasSize(file)) continue
+      inPlace.bytes += allocated(file.size)
+      inPlace.files += 1
+    }
     live.note(
       restored.map(({ path }) => path),
       'restored',
@@ -99,7 +114,7 @@ async function lookAtFiles(
     }
     await nextTurn()
   }
-  return { files, mixedPartitions: await countMixed(run, live), liveSha256: hash.digest('hex') }
+  return { files, mixedPartitions: await countMixed(run, live), liveSha256: hash.digest('hex'), inPlace }
 }
 
 async function countMixed(run: Run, live: LiveFiles): Promise<RestorePlan['mixedPartitions']> {

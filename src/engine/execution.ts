@@ -14,6 +14,7 @@ import { inventoryFile, leftInventory } from './earlier.js'
 import type { Flights } from './flights.js'
 import { Inventory } from './inventory.js'
 import type { Interrupted, Journal } from './journal.js'
+import { readKnownDamage } from './known-damage.js'
 import type {
   BackupRequest,
   Caller,
@@ -45,7 +46,7 @@ export interface Surroundings {
   readonly storage: Store
   readonly pool: Pool
   readonly journal: Journal
-  readonly verdicts: Pick<Verdicts, 'of'>
+  readonly verdicts: Pick<Verdicts, 'of' | 'damaged' | 'findingsOf'>
   readonly log: Logger
   readonly flights?: Flights
   /** Told of each end of an operation. */
@@ -149,6 +150,7 @@ export async function openRun(
     journal,
     resumed: earlier ? { sameBoot: earlier.sameBoot, switching: earlier.switching } : null,
     isDamaged: (backup, manifest) => verdicts.of(backup, target.name, manifest).verified === 'damaged',
+    knownDamage: (since) => readKnownDamage(verdicts, target.name, since),
     log: log.child({ operation: kind, operation_id: id, backup_id: backupId }),
     confirmLocks,
   }

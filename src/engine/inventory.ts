@@ -68,7 +68,7 @@ export class Inventory {
         sha256 BLOB NOT NULL, done BLOB NOT NULL, files TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '', etags TEXT NOT NULL DEFAULT '');
       CREATE TABLE IF NOT EXISTS failures (id INTEGER PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,
         mtime TEXT NOT NULL, etag TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS paths (path TEXT PRIMARY KEY) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS paths (path TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS folders (id INTEGER PRIMARY KEY, paths TEXT NOT NULL, times BLOB NOT NULL);
       CREATE TABLE IF NOT EXISTS extras (id INTEGER PRIMARY KEY, paths TEXT NOT NULL)`)
     this.#insert = this.#db.prepare(
@@ -204,14 +204,22 @@ export class Inventory {
    * reading the list.
    */
   *index(): Generator<string[], void, undefined> {
-    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?)')
-    const add = this.#db.transaction((paths: string[]) => paths.filter((path) => insert.run(path).changes === 0))
-    for (const batch of this.batches()) yield add(pathsOf(batch))
+    const insert = this.#db.prepare('INSERT OR IGNORE INTO paths VALUES (?, ?)')
+    const add = this.#db.transaction((batch: Batch) =>
+      pathsOf(batch).filter((path, index) => insert.run(path, batch.sizes[index]).changes === 0),
+    )
+    for (const batch of this.batches()) yield add(batch)
   }
 
   /** Is this path in the index? */
   has(path: string): boolean {
     return this.#has.get(path) !== undefined
+  }
+
+  /** What the index says of these files, in their order: their sizes, undefined where they are not in it. */
+  sizesOf(paths: readonly string[]): (number | undefined)[] {
+    const find = this.#db.prepare('SELECT size FROM paths WHERE path = ?').pluck()
+    return paths.map((path) => find.get(path) as number | undefined)
   }
 
   /** Is there a path below this folder (ending in `/`) in the index? */

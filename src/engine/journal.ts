@@ -50,6 +50,8 @@ interface FullRow extends Row {
 
 /** Operations that are kept. */
 const mostOperations = 10_000
+/** Files moved aside that are read at once: to remove them takes some 10 ms. */
+const perPage = 500
 const states = { ended: 0, running: 1, interrupted: 2 } as const
 const columns = 'status, request, caller, state'
 
@@ -84,7 +86,7 @@ export class Journal {
     this.#db
       .prepare(
         `DELETE FROM operations WHERE state = ? AND number <= (SELECT max(number) FROM operations) - ?
-         AND id NOT IN (SELECT operation FROM moved_aside WHERE hidden IS NOT NULL)`,
+         AND NOT EXISTS (SELECT 1 FROM moved_aside WHERE operation = id AND hidden IS NOT NULL)`,
       )
       .run(states.ended, this.#most)
   }
@@ -173,8 +175,17 @@ export class Journal {
     })()
   }
 
-  movedAside(operation: string): MovedAside[] {
-    return this.#db.prepare('SELECT path, hidden FROM moved_aside WHERE operation = ?').all(operation) as MovedAside[]
+  /** In pages, ordered by path: a restore can move a million files aside. */
+  *movedAside(operation: string): Generator<MovedAside[], void, undefined> {
+    const select = this.#db.prepare(
+      'SELECT path, hidden FROM moved_aside WHERE operation = ? AND path > ? ORDER BY path LIMIT ?',
+    )
+    for (let last = ''; ; ) {
+      const page = select.all(operation, last, perPage) as MovedAside[]
+      if (page.length === 0) return
+      yield page
+      last = page.at(-1)?.path ?? last
+    }
   }
 
   /** Newest first; those older than the operation `before`, where it is named. */
@@ -192,16 +203,19 @@ export class Journal {
     return row === undefined ? undefined : entryOf(row as Row)
   }
 
-  /** The files that these operations moved aside are theirs no more: put back, or purged. */
-  forgetMovedAside(operation: string): void {
-    this.#db.prepare('DELETE FROM moved_aside WHERE operation = ?').run(operation)
+  /** The files that this operation moved aside are its no more: put back, or purged. @param through path of the last of them, in their order; absent: all */
+  forgetMovedAside(operation: string, through?: string): void {
+    const upTo = through === undefined ? '' : 'AND path <= ?'
+    const values = through === undefined ? [] : [through]
+    this.#db.prepare(`DELETE FROM moved_aside WHERE operation = ? ${upTo}`).run(operation, ...values)
   }
 
   /** Operations that own files moved aside, with the time of their end. */
   withMovedAside(): { id: string; completedAt: string | null }[] {
     const rows = this.#db
       .prepare(
-        `SELECT ${columns} FROM operations WHERE state = ? AND id IN (SELECT operation FROM moved_aside WHERE hidden IS NOT NULL)`,
+        `SELECT ${columns} FROM operations WHERE state = ?
+         AND EXISTS (SELECT 1 FROM moved_aside WHERE operation = id AND hidden IS NOT NULL)`,
       )
       .all(states.ended)
     return (rows as Row[]).map((row) => {

@@ -10,7 +10,7 @@ export type Compare = 'hash' | 'stat'
 
 /**
  * Is the live file what is on record already? Then a restore leaves it alone. Where a store has version tags, one that is still the tag of the version that was backed up
- * says so at once, and another means that it is written again: reading it would cost as much.
+ * says so at once; another says nothing, as whatever is written there gets a new one, also by a restore.
  */
 export async function isInPlace(
   live: Store,
@@ -20,12 +20,11 @@ export async function isInPlace(
 ): Promise<boolean> {
   const found = await statOf(live, file.path)
   if (found?.size !== file.size) return false
-  if (found.etag !== undefined || how === 'stat') {
-    const same = looksTheSame(found, file)
-    if (same) counted.addBytes(file.size)
-    return same
+  if ((found.etag !== undefined || how === 'stat') && looksTheSame(found, file)) {
+    counted.addBytes(file.size)
+    return true
   }
-  if (file.sha256 === undefined) return false
+  if (how === 'stat' || file.sha256 === undefined) return false
   try {
     await proveFile(live, file.path, file, { progress, counted, limits })
     return true

@@ -66,6 +66,12 @@ export class LiveFiles {
     return fate
   }
 
+  /** Is there a live file in its place, of its size? */
+  hasSize({ path, size }: Pick<BatchFile, 'path' | 'size'>): boolean {
+    const found = this.#find.get(path) as { size: bigint } | undefined
+    return found !== undefined && Number(found.size) === size
+  }
+
   /** Notes day partitions that get these files back, or in which these stay. */
   note(paths: readonly string[], as: 'restored' | 'kept'): void {
     const found = new Map<string, number>()

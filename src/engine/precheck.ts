@@ -7,7 +7,7 @@ import type { Batch } from './batch.js'
 import type { StagedPart } from './install.js'
 import type { RestoreRequest } from './operation.js'
 import { type Run, storeNames } from './run.js'
-import { allocated, checkSpace, type Need } from './space.js'
+import { allocated, checkSpace } from './space.js'
 
 export interface Owner {
   readonly uid: number
@@ -110,22 +110,6 @@ async function sizeOf(path: string): Promise<number> {
     if (systemCode(error) === 'ENOENT') return 0
     throw error
   }
-}
-
-/** Before anything is written: do the files find room beside those that they are to replace? @throws STORE_FULL */
-export async function checkRoom(run: Run, staging: 'all' | 'file', need: Need & { largest: number }): Promise<void> {
-  const room = roomFor(staging, need)
-  if (staging === 'file') return checkSpace(run.storage, room)
-  return checkSpace(
-    run.storage,
-    room,
-    '; `staging: "file"` needs room for one file at a time, but is not all-or-nothing',
-  )
-}
-
-/** What must be free before the first file is written. */
-export function roomFor(staging: 'all' | 'file', { bytes, files, largest }: Need & { largest: number }): Need {
-  return staging === 'file' ? { bytes: largest, files: 1 } : { bytes, files }
 }
 
 /** Object stores have no rename: there each file is put in its place as a whole, once its hash is known to be right. */

@@ -12,7 +12,8 @@ import { installConfiguration, installDatabases, type StagedPart, stageParts } f
 import type { StoredBatch } from './inventory.js'
 import { runLanes } from './lanes.js'
 import type { RestoreRequest, RestoreStatus } from './operation.js'
-import { checkOwner, checkRoom, checkRoomForParts, type Owner, stagingOf } from './precheck.js'
+import { checkOwner, checkRoomForParts, type Owner, stagingOf } from './precheck.js'
+import { checkRoom } from './room.js'
 import { type Run, storeNames } from './run.js'
 import type { Part } from './selection.js'
 import { restoreShares } from './sharing.js'
@@ -37,11 +38,11 @@ export async function runRestore(run: Run, request: RestoreRequest): Promise<'co
   tracker.enter('checking')
   const owner = await checkOwner(run)
   const staging = stagingOf(run, request)
-  await checkRoom(run, staging, contents.need)
   if (!(await isEmpty(run.storage))) {
     await indexFiles(run)
     await findExtras(run, contents.databases)
   }
+  await checkRoom(run, staging, contents, owner)
   const { missing } = contents
   if (staging === 'file') return restoreInPlace(run, request, contents.parts, { owner, missing })
   let parts: readonly StagedPart[] = []

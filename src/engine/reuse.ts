@@ -18,6 +18,8 @@ export interface Reuse {
   readonly madeAt: string
   /** Files that were hashed before that are copied, and hashed, again (ms since the epoch). */
   readonly rehashBefore: number
+  /** The same for single files, by their storage path: a copy with their hash was found damaged then. */
+  readonly damage: ReadonlyMap<string, number>
 }
 
 /** What the earlier backup has of a file. */
@@ -32,14 +34,15 @@ export interface Known extends Recorded {
 }
 
 /** Files of the earlier backup that may be taken, by their storage path. Blocks its thread. */
-export function readKnown({ file, starts, ends, prefix, madeAt, rehashBefore }: Reuse): Map<string, Known> {
+export function readKnown({ file, starts, ends, prefix, madeAt, rehashBefore, damage }: Reuse): Map<string, Known> {
   const found = new Map<string, Known>()
   for (const [start, end] of joined(starts, ends)) {
     for (const { entry } of entriesIn(file, start, end)) {
       const path = storagePathOf(entry)
       const { source_mtime_ns: mtimeNs, hashed_at: hashedAt = madeAt, copy_etag: etag } = entry
       // Without a time there is nothing to tell a file that was rewritten by.
-      if (path === null || mtimeNs === undefined || Date.parse(hashedAt) < rehashBefore) continue
+      if (path === null || mtimeNs === undefined) continue
+      if (Date.parse(hashedAt) < Math.max(rehashBefore, damage.get(path) ?? 0)) continue
       found.set(path, {
         path: prefix + path,
         size: entry.size_bytes,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Store } from '../stores/store.js'
 import type { Inventory } from './inventory.js'
 import type { Journal } from './journal.js'
+import type { KnownDamage } from './known-damage.js'
 import type { Pool } from './pool.js'
 import type { Progress } from './progress.js'
 import type { Tracker } from './tracker.js'
@@ -86,6 +87,8 @@ export interface Run {
   readonly log: Logger
   /** Did the last verify find that backup, with that manifest (SHA-256, hex), damaged? */
   readonly isDamaged: (backupId: string, manifest: string) => boolean
+  /** What verifies have found damaged at this target; what was hashed before `since` is of no interest. */
+  readonly knownDamage: (since: number) => Promise<KnownDamage>
   /** Are the places that it writes to still its own? Asked before a commit. @throws LOCK_LOST */
   readonly confirmLocks: () => Promise<void>
 }

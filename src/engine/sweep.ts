@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../errors.js'
 import { isBackupId } from '../format/backup-id.js'
 import { backupPaths } from '../format/layout.js'
@@ -23,7 +24,7 @@ const temporaryName = /\/\.arc-backup-\d+-[0-9a-f]+\.part$/
 /** Larger things are no marker and no tombstone (bytes). */
 const small = 64 << 10
 
-/** Something that was removed, or would be. */
+/** Something that was removed, or would be; one stands for all files that a restore moved aside. */
 export interface Swept {
   readonly place: string
   readonly path: string
@@ -185,11 +186,19 @@ async function sweepMovedAside({ journal, storage, settings }: Surroundings, dry
   const swept: Swept[] = []
   for (const { id, completedAt } of journal.withMovedAside()) {
     if (Date.now() - Date.parse(completedAt ?? '') < settings.keepReplacedMs) continue
-    const hidden = journal.movedAside(id).flatMap((file) => file.hidden ?? [])
-    swept.push(...hidden.map((path) => ({ place: storage.url, path, why: `moved aside by the restore ${id}` })))
-    if (dryRun) continue
-    await storage.remove(hidden)
-    journal.forgetMovedAside(id)
+    let [first, files] = ['', 0]
+    for (const page of journal.movedAside(id)) {
+      const hidden = page.flatMap((file) => file.hidden ?? [])
+      first ||= hidden[0] ?? ''
+      files += hidden.length
+      if (!dryRun) {
+        await storage.remove(hidden)
+        journal.forgetMovedAside(id, page.at(-1)?.path)
+      }
+      await nextTurn()
+    }
+    const more = files > 1 ? `, with ${files - 1} more` : ''
+    swept.push({ place: storage.url, path: first, why: `moved aside by the restore ${id}${more}` })
   }
   return swept
 }

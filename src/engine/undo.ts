@@ -10,20 +10,24 @@ export interface Undone {
 
 /** Gives files that a restore moved aside their names back. @throws REQUEST_INVALID where there are none */
 export async function undo({ journal, storage }: Surroundings, operation: string): Promise<Undone> {
-  const moved = journal.movedAside(operation).flatMap(({ path, hidden }) => (hidden === null ? [] : [{ path, hidden }]))
-  if (moved.length === 0) {
-    throw new ServiceError('REQUEST_INVALID', `the operation ${operation} has moved no files aside, or they are gone`)
-  }
   const kept: string[] = []
   let restored = 0
-  for (const { path, hidden } of moved) {
-    // What an earlier undo has put back lies under its own name.
-    if (!(await exists(storage, hidden))) continue
-    if (await exists(storage, path)) kept.push(path)
-    else {
-      await storage.rename?.(hidden, path)
-      restored += 1
+  let moved = false
+  for (const page of journal.movedAside(operation)) {
+    for (const { path, hidden } of page) {
+      if (hidden === null) continue
+      moved = true
+      // What an earlier undo has put back lies under its own name.
+      if (!(await exists(storage, hidden))) continue
+      if (await exists(storage, path)) kept.push(path)
+      else {
+        await storage.rename?.(hidden, path)
+        restored += 1
+      }
     }
+  }
+  if (!moved) {
+    throw new ServiceError('REQUEST_INVALID', `the operation ${operation} has moved no files aside, or they are gone`)
   }
   await storage.sync?.()
   if (kept.length === 0) journal.forgetMovedAside(operation)

@@ -22,6 +22,9 @@ export interface Verified {
   readonly verified_at?: string
 }
 
+/** In the place of the manifest's hash, once the backup was deleted. */
+const gone = 'gone'
+
 const levels = ['quick', 'full', 'deep'] as const satisfies readonly VerifyLevel[]
 
 /**
@@ -64,12 +67,28 @@ export class Verdicts {
     if (before) rmSync(this.findingsOf(before.operation), { force: true })
   }
 
-  /** The backup is gone. */
+  /** The backup is gone. What was found damaged in it stays on record: others may share these files. */
   forget(backupId: string, target: string): void {
     const before = this.#find(backupId, target)
     if (!before) return
+    if (before.verdict === 'damaged') {
+      this.#db.prepare('UPDATE verdicts SET manifest = ? WHERE backupId = ? AND target = ?').run(gone, backupId, target)
+      return
+    }
     this.#db.prepare('DELETE FROM verdicts WHERE backupId = ? AND target = ?').run(backupId, target)
     rmSync(this.findingsOf(before.operation), { force: true })
+  }
+
+  /** Verdicts of damage since then (RFC 3339, in UTC), those of deleted backups among them. Older ones of deleted backups are dropped: nobody will ask for them again. */
+  damaged(target: string, since: string): Verdict[] {
+    const outdated = this.#db.prepare(
+      'DELETE FROM verdicts WHERE target = ? AND manifest = ? AND at < ? RETURNING operation',
+    )
+    for (const operation of outdated.pluck().all(target, gone, since)) {
+      rmSync(this.findingsOf(String(operation)), { force: true })
+    }
+    const select = this.#db.prepare("SELECT * FROM verdicts WHERE target = ? AND verdict = 'damaged' AND at >= ?")
+    return select.all(target, since) as Verdict[]
   }
 
   /** File with all that an operation found, a line of JSON each. Not there where nothing was found, or a later verdict took its place. */

@@ -1,4 +1,5 @@
-import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { copyFixture } from '../support/fixture.js'
@@ -168,6 +169,39 @@ t.test('an Arc whose disk is full: a restore changes nothing until it has room f
   }
   t.same([...phases].sort(), ['checking', 'syncing'])
   t.same(hashTree(`${disk}/data/arc`, noise), whole)
+  await service.close()
+})
+
+t.test('a restore of what is in place already needs no room, of what differs only room for that', async (t) => {
+  const disk = mountTmpfs(t, '32m')
+  const aside = t.testdir({})
+  const places = { ARC_BACKUP_LOCAL_PATH: `${aside}/backups`, ARC_BACKUP_STATE_PATH: `${aside}/state` }
+  copyFixture(disk)
+  const large = Array.from({ length: 5 }, (_, index) => `${disk}/data/arc/metrics/large/2026/01/03/0${index}/a.parquet`)
+  for (const [index, path] of large.entries()) {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, Buffer.alloc(4 << 20, index))
+  }
+  const { run, call, service } = await startTestService(t, { folder: disk, env: places })
+  const { backup_id, total_files: files } = await run('')
+  const whole = hashTree(`${disk}/data/arc`, noise)
+  const restore = { backup_id, restore_metadata: false }
+  const plan = await call('POST', '/restore', { ...restore, dry_run: true })
+  t.match(plan.json, { space: { sufficient: true, needed_bytes: 0, needed_files: 0 } })
+  t.match(await run('/restore', { ...restore, confirm: true }), { outcome: 'completed', unchanged_files: files })
+
+  rmSync(large[0] ?? '')
+  writeFileSync(large[1] ?? '', 'damaged')
+  const differing = await call('POST', '/restore', { ...restore, dry_run: true })
+  t.match(differing.json, { space: { sufficient: true, needed_bytes: 8 << 20, needed_files: 2 } })
+  const unchanged_files = Number(files) - 2
+  t.match(await run('/restore', { ...restore, confirm: true }), { outcome: 'completed', unchanged_files })
+  t.same(hashTree(`${disk}/data/arc`, noise), whole)
+
+  for (const path of large) writeFileSync(path, Buffer.alloc(4 << 20, 'x'))
+  const before = hashTree(`${disk}/data/arc`, noise)
+  t.match(await run('/restore', { ...restore, confirm: true }), { error_code: 'STORE_FULL' }, 'only reading tells')
+  t.same(hashTree(`${disk}/data/arc`, noise), before)
   await service.close()
 })
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import fastGlob from 'fast-glob'
 import t, { type Test } from 'tap'
 import { Azurite } from '../servers/azurite.js'
@@ -141,6 +141,30 @@ t.test('nothing is taken from a backup that is known to be damaged', async (t) =
   t.match(second, { reused_files: 0 })
   await ground.isWhole(second, await live(ground))
 })
+
+for (const which of ['newest', 'oldest', 'deleted'] as const) {
+  t.test(
+    `a file that was found damaged in one backup (the ${which} one) is taken from no other that shares it`,
+    async (t) => {
+      const ground = await prepare(t, 'local', 'local')
+      const backups: Json[] = []
+      for (let count = 0; count < 3; count++) backups.push(await ground.backUp())
+      t.match(backups[2], { reused_files: 42 })
+      const [copy] = fastGlob.globSync(`${ground.folder}/*/${backups[0]?.backup_id}/data/${large}`)
+      const disk = openSync(copy ?? '', 'r+')
+      writeSync(disk, 'damage in the file that all three share', 5000)
+      closeSync(disk)
+
+      const looked = String(backups[which === 'oldest' ? 0 : 2]?.backup_id)
+      t.match(await verify(ground, looked), { verified: 'damaged' })
+      if (which === 'deleted') t.match(await ground.call('DELETE', `/${looked}`), { status: 200 })
+      const next = await ground.backUp()
+      t.match(next, { reused_files: 41 })
+      await ground.isWhole(next, await live(ground))
+      t.match(await ground.backUp(), { reused_files: 42 }, 'the new copy is another file')
+    },
+  )
+}
 
 t.test('what was hashed too long ago is copied, and hashed, again', async (t) => {
   const ground = await prepare(t, 'local', 'local', ['rehash_after = "0s"'])

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { execute, type Plan } from '../../src/engine/execution.js'
 import { LocalStore } from '../../src/stores/local.js'
-import { openScene, wholeBackup } from './scene.js'
+import { noVerdicts, openScene, wholeBackup } from './scene.js'
 
 t.test('the end is on record before the folder goes, and is told after that', async (t) => {
   const scene = openScene(t)
@@ -30,7 +30,7 @@ t.test('the end is on record before the folder goes, and is told after that', as
     },
     release: async () => void seen.push(existsSync(folder), execution.tracker.snapshot().status),
   }
-  const execution = await execute({ settings, storage, pool, journal, log, verdicts: { of: () => ({}) } }, plan)
+  const execution = await execute({ settings, storage, pool, journal, log, verdicts: noVerdicts }, plan)
   await execution.ended
   t.same(seen, [true, 'completed', 'done', 'running', false, 'running'])
   t.match(execution.tracker.snapshot(), { status: 'completed', outcome: 'completed' })

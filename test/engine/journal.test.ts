@@ -149,18 +149,21 @@ t.test('files moved aside are on record', async (t) => {
     { path: 'a/c.parquet', hidden: null },
   ]
   journal.recordMovedAside('000000000001', files)
-  t.same(journal.movedAside('000000000001'), files)
-  t.same(journal.movedAside('000000000002'), [])
+  t.same([...journal.movedAside('000000000001')].flat(), files)
+  t.same([...journal.movedAside('000000000002')], [])
   journal.recordMovedAside('000000000001', files)
-  t.equal(journal.movedAside('000000000001').length, 2, 'once, also when it is done again')
+  t.equal([...journal.movedAside('000000000001')].flat().length, 2, 'once, also when it is done again')
   t.same(journal.withMovedAside(), [], 'of no operation that is known')
   const status = begun('000000000001')
   journal.begin({ status, request: {}, caller: 'x' }, 'boot')
   t.same(journal.withMovedAside(), [], 'it still runs')
   journal.end({ ...status, completedAt: '2026-11-23T11:00:00Z' })
   t.same(journal.withMovedAside(), [{ id: '000000000001', completedAt: '2026-11-23T11:00:00Z' }])
+  journal.forgetMovedAside('000000000001', 'a/b.parquet')
+  t.same([...journal.movedAside('000000000001')].flat(), files.slice(1))
+  t.same(journal.withMovedAside(), [], 'what is left was removed for good')
   journal.forgetMovedAside('000000000001')
-  t.same(journal.movedAside('000000000001'), [])
+  t.same([...journal.movedAside('000000000001')], [])
 })
 
 function begun(operationId: string): OperationStatus {

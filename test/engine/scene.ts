@@ -15,6 +15,7 @@ import type { IndexOutcome } from '../../src/engine/sidecar-runs.js'
 import { sourceDevice } from '../../src/engine/source-root.js'
 import { Tracker } from '../../src/engine/tracker.js'
 import type { TransferOutcome } from '../../src/engine/transfer.js'
+import type { Verdicts } from '../../src/engine/verdicts.js'
 import type { ListOutcome } from '../../src/engine/walk.js'
 import { fromFailure } from '../../src/errors.js'
 import { newBackupId } from '../../src/format/backup-id.js'
@@ -25,6 +26,13 @@ import type { Store } from '../../src/stores/store.js'
 import { type TransferThreadData, taskRunner } from '../../workers/transfer.js'
 
 export const wholeBackup: BackupRequest = { includeMetadata: false, includeConfig: false }
+
+/** Of a state in which nothing was ever verified. */
+export const noVerdicts: Pick<Verdicts, 'of' | 'damaged' | 'findingsOf'> = {
+  of: () => ({}),
+  damaged: () => [],
+  findingsOf: () => '',
+}
 
 /** What a restore of everything that is data asks for. */
 export function restoreOf(backupId: string, more: Partial<RestoreRequest> = {}): RestoreRequest {
@@ -140,6 +148,7 @@ export function openScene(
       journal,
       resumed: null,
       isDamaged: () => false,
+      knownDamage: async () => ({ all: 0, files: new Map() }),
       confirmLocks: async () => {},
       log: pino({ level: 'trace' }, { write: (line: string) => log.push(line) }),
     }

@@ -8,7 +8,7 @@ import { type Manifest, readManifest } from '../../src/format/manifest.js'
 import { parseSidecar } from '../../src/format/sidecar.js'
 import { asNobody } from '../support/nobody.js'
 import { hashTree } from '../support/tree.js'
-import { openScene, type Scene, wholeBackup } from './scene.js'
+import { noVerdicts, openScene, type Scene, wholeBackup } from './scene.js'
 
 const day = 'db/m/2026/01/02'
 const hour = (name: string): string => `${day}/03/m_20260102_${name}.parquet`
@@ -428,7 +428,7 @@ t.test('interrupted between what went and what comes in its place: who comes bac
     resumable: true,
   }
   const again = await openRun(
-    { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } },
+    { settings, storage, pool, journal, log, verdicts: noVerdicts },
     { ...first, kind: 'backup', target, request: wholeBackup, caller, action: async () => 'completed' },
     { ...left, status: first.tracker.snapshot() },
   )

@@ -58,6 +58,9 @@ for (const kind of ['xfs', 'btrfs'] as const) {
     const expected = hashTree(scene.storage)
     rmSync(scene.storage, { recursive: true })
     mkdirSync(scene.storage)
+    // Room for two thirds of them.
+    const { bavail, bsize } = statfsSync(scene.folder)
+    writeFileSync(`${scene.folder}/filler`, randomBytes(bavail * bsize - (files * size * 2) / 3))
     const emptied = used(scene.folder)
     const back = watched(scene.open('restore', run.backupId), told)
     t.equal(await runRestore(back, restoreOf(run.backupId)), 'completed')

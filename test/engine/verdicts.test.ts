@@ -60,8 +60,20 @@ t.test('findings are kept with their verdict, and go with it', async (t) => {
   keep('000000000003', 'damaged')
   t.notOk(existsSync(verdicts.findingsOf('000000000001')))
   t.ok(existsSync(verdicts.findingsOf('000000000003')))
+  t.same(
+    verdicts.damaged('local', base.at).map(({ operation }) => operation),
+    ['000000000003'],
+  )
   verdicts.forget(base.backupId, 'local')
-  t.notOk(existsSync(verdicts.findingsOf('000000000003')))
+  t.same(verdicts.of(base.backupId, 'local', 'm1'), {})
+  t.equal(verdicts.damaged('local', base.at).length, 1, 'others may share what is damaged in a backup that is gone')
+  t.ok(existsSync(verdicts.findingsOf('000000000003')))
+  t.same(verdicts.damaged('offsite', base.at), [])
+  t.same(verdicts.damaged('local', '2026-11-25T00:00:00.000Z'), [])
+  t.notOk(existsSync(verdicts.findingsOf('000000000003')), 'nobody asks any more')
+  keep('000000000004', 'damaged')
+  t.same(verdicts.damaged('local', '2026-11-25T00:00:00.000Z'), [])
+  t.match(verdicts.of(base.backupId, 'local', 'm1'), { verified: 'damaged' }, 'one that is there keeps its verdict')
   verdicts.close()
 })
 

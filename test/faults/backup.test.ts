@@ -8,7 +8,7 @@ import { runVerify } from '../../src/engine/verify.js'
 import { isServiceError, toFailure } from '../../src/errors.js'
 import { LocalStore } from '../../src/stores/local.js'
 import { randomFrom } from '../campaigns/random.js'
-import { wholeBackup } from '../engine/scene.js'
+import { noVerdicts, wholeBackup } from '../engine/scene.js'
 import { hashTree } from '../support/tree.js'
 import { type Fault, type FaultPlan, type Method, type Planned, planFrom, planOf, systemErrors } from './plan.js'
 import { type FaultScene, openFaultScene } from './scene.js'
@@ -91,7 +91,7 @@ async function sweepAll({ open, settings, target }: FaultScene): Promise<void> {
   const run = open()
   const { storage, pool, journal, log } = run
   await sweep(
-    { settings, storage, pool, journal, log, verdicts: { of: () => ({}) } },
+    { settings, storage, pool, journal, log, verdicts: noVerdicts },
     [{ name: 'local', store: new LocalStore(target), locked: true }],
     false,
   )
