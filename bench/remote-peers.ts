@@ -26,12 +26,14 @@ export function findRemotePeers(names: readonly string[], server: StoreServer, p
   ]
 }
 
-type Runner = (program: string, args: readonly string[], env: NodeJS.ProcessEnv) => Promise<Measured>
+/** Runs a command to the end of `sync -f` on the folder that it reads or writes. */
+type Runner = (folder: string, command: readonly string[], env: NodeJS.ProcessEnv) => Promise<Measured>
 
 function measureWith(server: StoreServer): Runner {
-  return async (program, args, env) => {
+  const script = 'folder=$1; shift; "$@" && sync -f "$folder"'
+  return async (folder, command, env) => {
     const before = cpuSeconds(server.pid)
-    const cost = await runTimed(program, args, env)
+    const cost = await runTimed('bash', ['-c', script, 'peer', folder, ...command], env)
     return { ...cost, server: cpuSeconds(server.pid) - before }
   }
 }
@@ -44,8 +46,8 @@ function rclone(run: Runner, { rclone: { root, env: own } }: RemotePlace, transf
   const flags = ['--transfers', String(transfers), '--checkers', String(transfers)]
   return {
     name: `rclone copy, ${transfers}`,
-    upload: (folder) => run('rclone', ['copy', folder, there, ...flags], env),
-    download: (folder) => run('rclone', ['copy', there, folder, ...flags], env),
+    upload: (folder) => run(folder, ['rclone', 'copy', folder, there, ...flags], env),
+    download: (folder) => run(folder, ['rclone', 'copy', there, folder, ...flags], env),
     purge: () => void execFileSync('rclone', ['purge', there], { env }),
   }
 }
@@ -59,13 +61,10 @@ function restic(run: Runner, { repository, env: own }: NonNullable<RemotePlace['
     upload: async (folder) => {
       count += 1
       execFileSync('restic', [...flags(), 'init'], { env })
-      return run(
-        'bash',
-        ['-c', 'cd "$1"; shift; exec "$@"', 'restic', folder, 'restic', ...flags(), 'backup', '.'],
-        env,
-      )
+      const inside = ['bash', '-c', 'cd "$1"; shift; exec "$@"', 'restic', folder]
+      return run(folder, [...inside, 'restic', ...flags(), 'backup', '.'], env)
     },
-    download: (folder) => run('restic', [...flags(), 'restore', 'latest', '--target', folder], env),
+    download: (folder) => run(folder, ['restic', ...flags(), 'restore', 'latest', '--target', folder], env),
     // Each time it has a repository of its own; the room is given back with the server's.
     purge: () => {},
   }

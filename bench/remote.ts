@@ -104,8 +104,10 @@ const own = 'arc-backup'
 function contestantOf(peer: RemotePeer, stage: Stage, expected: string): Contestant {
   const copy = `${stage.folder}/copy`
   const run = async (): Promise<Record<Way, Measured>> => {
+    await stage.settle()
     const up = await peer.upload(stage.source)
     emptyFolder(copy)
+    await stage.settle()
     const down = await peer.download(copy)
     if (hashAll(copy) !== expected) throw new Error(`${peer.name}: what came back differs from ${stage.source}`)
     rmSync(copy, { recursive: true })

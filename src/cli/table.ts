@@ -19,9 +19,11 @@ export function describeList(list: Body): string {
   const backups = Array.isArray(list.backups) ? (list.backups as Body[]) : []
   const warnings = strings(list.warnings).map((warning) => `\nwarning: ${printable(warning)}`)
   if (backups.length === 0) return ['no backups', ...warnings].join('')
+  const targets = new Set(backups.map(({ target }) => target)).size > 1
   const pins = backups.some(({ pinned }) => pinned === true)
   const rows = backups.map((backup) => [
     String(backup.backup_id),
+    ...(targets ? [String(backup.target)] : []),
     String(backup.created_at),
     String(backup.total_files),
     formatSize(Number(backup.total_size_bytes)),
@@ -32,6 +34,7 @@ export function describeList(list: Body): string {
   ])
   const heading = [
     'BACKUP',
+    ...(targets ? ['TARGET'] : []),
     'CREATED',
     'FILES',
     'SIZE',

@@ -199,7 +199,7 @@ export const meanings: Readonly<Record<OwnKey, Meaning>> = {
     otherwise: 'none',
   },
   'backup.priority': {
-    is: '`low` on a host that serves queries: half as many threads, of the lowest priority, which rest now and then.',
+    is: '`low` on a host that serves queries: half as many threads, of the lowest priority. From disk to disk, and in a verify on disk, they rest now and then, too.',
     example: '"low"',
   },
   'backup.workers': { is: 'Threads that copy.', example: '4', otherwise: 'one for each core; half in low priority' },

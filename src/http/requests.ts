@@ -29,7 +29,7 @@ export const target = z
 export const createSchema = z
   .object({
     include_metadata: flag('arc.db and the other SQLite files; default true, with databases false'),
-    include_config: flag('arc.toml; default as backup.include_config says, with databases false'),
+    include_config: flag('arc.toml; default true, with databases or where any target is remote false'),
     incremental: flag(
       'take what has not changed from an earlier backup at the target; default as backup.incremental says',
     ),

@@ -39,6 +39,21 @@ t.test('a list', async (t) => {
   )
 })
 
+t.test('a list of several targets says where each backup is', async (t) => {
+  const backup = { created_at: '2026-11-23T10:30:45Z', total_files: 36, total_size_bytes: 1024, database_count: 2 }
+  const near = { ...backup, backup_id: 'backup-b', target: 'local' }
+  const far = { ...backup, backup_id: 'backup-a', target: 'offsite' }
+  t.equal(
+    describeList({ backups: [near, far] }),
+    [
+      'BACKUP    TARGET   CREATED               FILES  SIZE     DATABASES  SKIPPED  VERIFIED',
+      'backup-b  local    2026-11-23T10:30:45Z  36     1.0 KiB  2          0        -',
+      'backup-a  offsite  2026-11-23T10:30:45Z  36     1.0 KiB  2          0        -',
+    ].join('\n'),
+  )
+  t.notMatch(describeList({ backups: [far, far] }), /TARGET|offsite/)
+})
+
 t.test('a backup that is left out of the list is named', async (t) => {
   const warnings = ['backup-x is left out: damaged\x1b[2K']
   t.equal(describeList({ backups: [], warnings }), 'no backups\nwarning: backup-x is left out: damaged\\x1b[2K')
