@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from '../support/place.js'
@@ -42,6 +42,12 @@ interface Kill {
   readonly wanted: string
 }
 
+/** SHA-256 of each file by its path. */
+type Tree = Readonly<Record<string, string>>
+
+/** What a backup has to have, by its id. */
+export type Expected = (id: string) => Tree
+
 const phases: Readonly<Record<Kind, readonly string[]>> = {
   backup: ['listing', 'copying', 'settling', 'metadata', 'sealing'],
   restore: ['reading', 'checking', 'staging', 'syncing', 'switching'],
@@ -58,30 +64,36 @@ export async function* crashCampaign(
 ): AsyncGenerator<CrashResult, void, undefined> {
   const arc = `${ground.folder}/data/arc`
   writeSource(arc, ground.files)
-  const source = hashTree(arc)
+  let source: Tree = hashTree(arc)
+  const backedUp = new Map<string, Tree>()
+  const expected: Expected = (id) => backedUp.get(id) ?? {}
   let victim = await ground.start()
   const counts = new Map<string, number>()
   try {
     for (let kill = 0; kill < kills; kill += 1) {
       const wrong: string[] = []
       const before = await makeRoom(victim)
-      const { kind, wanted } = choose(before.length, counts, random)
+      const chosen = choose(before.length, counts, random)
+      const { kind } = chosen
+      if (kind === 'backup') source = { ...source, ...change(arc, random) }
       const damaged = kind === 'restore' ? damage(arc, source, random) : source
-      const phase = await interrupt(victim, { kind, wanted }, before, random)
+      const { phase, id } = await interrupt(victim, chosen, before, random)
+      if (kind === 'backup') backedUp.set(id, source)
       counts.set(`${kind} ${phase}`, (counts.get(`${kind} ${phase}`) ?? 0) + 1)
       await victim.kill()
-      wrong.push(...listedButNotWhole(await ground.target.tree(), source))
-      if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), source, damaged))
+      wrong.push(...listedButNotWhole(await ground.target.tree(), expected))
+      if (kind === 'restore') wrong.push(...halfFiles(hashTree(arc), expected(id), damaged))
       else wrong.push(...differences('the source', hashTree(arc), source))
       victim = await ground.start()
       wrong.push(...(await recover(victim, random)))
-      wrong.push(...(await judge(ground, victim, source)))
+      wrong.push(...(await judge(ground, victim, expected)))
       const live = without(hashTree(arc), /\.replaced$/)
       const extras = Object.fromEntries(Object.entries(damaged).filter(([path]) => !(path in source)))
       // Whole as in the backup, with what it lacks kept or moved aside; or as it was before.
-      const expected = kind === 'restore' ? [source, { ...source, ...extras }, damaged] : [source]
-      if (!expected.some((tree) => same(live, tree))) {
-        wrong.push(...differences(`the live data after a ${kind}`, live, source).slice(0, 3))
+      const wanted = kind === 'restore' ? expected(id) : source
+      const possible = kind === 'restore' ? [wanted, { ...wanted, ...extras }, damaged] : [wanted]
+      if (!possible.some((tree) => same(live, tree))) {
+        wrong.push(...differences(`the live data after a ${kind}`, live, wanted).slice(0, 3))
       }
       if (kind === 'restore') reset(arc, source)
       yield { kind, phase, wrong }
@@ -101,6 +113,8 @@ async function makeRoom(victim: Victim): Promise<string[]> {
 }
 
 const contents = new Map<string, Buffer>()
+/** Share of the files that are rewritten before a backup: where it takes all from an earlier one, copying is over before a kill can meet it. */
+const changing = 0.3
 
 function writeSource(arc: string, files: number): void {
   contents.clear()
@@ -118,6 +132,19 @@ function writeSource(arc: string, files: number): void {
   for (let index = 0; index < 2; index += 1) write(`db0/large/2026/01/03/${index}.parquet`, randomBytes(9 << 20))
 }
 
+/** Rewrites some files under their names, half of them in their size. @returns these */
+function change(arc: string, random: () => number): Tree {
+  const changed: Record<string, string> = {}
+  for (const [path, { length }] of contents) {
+    if (random() >= changing) continue
+    const content = randomBytes(random() < 0.5 ? length : length + 1)
+    contents.set(path, content)
+    writeFileSync(`${arc}/${path}`, content)
+    changed[path] = hash('sha256', content)
+  }
+  return changed
+}
+
 /** What is to be killed, and in which phase: half the time where it was killed least so far, since some phases are over in a blink. */
 function choose(backups: number, counts: ReadonlyMap<string, number>, random: () => number): Kill {
   const possible = backups === 0 ? ['backup'] : Object.keys(phases)
@@ -129,7 +156,7 @@ function choose(backups: number, counts: ReadonlyMap<string, number>, random: ()
 }
 
 /** Some files are gone, some are others, some are new. */
-function damage(arc: string, source: Record<string, string>, random: () => number): Record<string, string> {
+function damage(arc: string, source: Tree, random: () => number): Record<string, string> {
   for (const path of Object.keys(source)) {
     const number = random()
     if (number < 0.2) rmSync(`${arc}/${path}`)
@@ -140,7 +167,7 @@ function damage(arc: string, source: Record<string, string>, random: () => numbe
   return hashTree(arc)
 }
 
-function reset(arc: string, source: Record<string, string>): void {
+function reset(arc: string, source: Tree): void {
   const live = hashTree(arc)
   for (const path of Object.keys(live)) {
     if (!(path in source) && !isOurs(path)) rmSync(`${arc}/${path}`, { force: true })
@@ -152,14 +179,14 @@ function reset(arc: string, source: Record<string, string>): void {
   }
 }
 
-/** Starts an operation, and resolves at some instant of it: some time after a phase has begun, or at any time. Answers the phase. */
+/** Starts an operation, and resolves at some instant of it: some time after a phase has begun, or at any time. Answers the phase, and which backup it is about. */
 async function interrupt(
   victim: Victim,
   { kind, wanted }: Kill,
   backups: readonly string[],
   random: () => number,
-): Promise<string> {
-  const id = backups[Math.floor(random() * backups.length)]
+): Promise<{ phase: string; id: string }> {
+  const id = backups[Math.floor(random() * backups.length)] ?? ''
   const later = random() < 0.5 ? 0 : random() * 30
   if (kind === 'delete') {
     // The answer comes when it is over: it is not waited for.
@@ -175,18 +202,22 @@ async function interrupt(
       if (answered || (operations[0]?.operation === 'delete' && operations[0].status === 'running')) break
     }
     await sleep(later)
-    return 'deleting'
+    return { phase: 'deleting', id }
   }
   const [mode, staging] = [random() < 0.5 ? 'merge' : 'replace', random() < 0.3 ? 'file' : 'all']
   const request = { backup_id: id, confirm: true, restore_metadata: false, mode, staging }
-  const started = kind === 'backup' ? await victim.call('POST', '') : await victim.call('POST', '/restore', request)
+  const full = { incremental: false }
+  const started =
+    kind === 'backup'
+      ? await victim.call('POST', '', random() < 0.2 ? full : {})
+      : await victim.call('POST', '/restore', request)
   if (started.status !== 'running') throw new Error(`it did not start: ${JSON.stringify(started)}`)
   for (;;) {
     const { status, phase } = await victim.call('GET', '/status')
     if (phase === wanted || status !== 'running') {
       if (later > 0) await sleep(later)
       const now = await victim.call('GET', '/status')
-      return String(now.phase)
+      return { phase: String(now.phase), id: kind === 'backup' ? String(started.backup_id) : id }
     }
   }
 }
@@ -227,19 +258,19 @@ export async function recover(victim: Victim, random: () => number): Promise<str
 }
 
 /** At any instant, what has a manifest has everything. */
-export function listedButNotWhole(tree: Record<string, string>, source: Record<string, string>): string[] {
+export function listedButNotWhole(tree: Tree, expected: Expected): string[] {
   const ids = Object.keys(tree).flatMap((path) => /^(backup-[^/]+)\/manifest\.json$/.exec(path)?.[1] ?? [])
   return ids
-    .filter((id) => !same(dataOf(tree, id), source) && !isTombstone(tree, id))
+    .filter((id) => !same(dataOf(tree, id), expected(id)) && !isTombstone(tree, id))
     .map((id) => `${id} was listed when it was not whole`)
 }
 
 /** A sweep's: nothing else is there. */
-function isTombstone(tree: Record<string, string>, id: string): boolean {
+function isTombstone(tree: Tree, id: string): boolean {
   return Object.keys(tree).every((path) => !path.startsWith(`${id}/`) || path === `${id}/manifest.json`)
 }
 
-function dataOf(tree: Record<string, string>, id: string): Record<string, string> {
+function dataOf(tree: Tree, id: string): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tree).flatMap(([path, hash]) =>
       path.startsWith(`${id}/data/`) ? [[path.slice(id.length + 6), hash]] : [],
@@ -251,7 +282,7 @@ function dataOf(tree: Record<string, string>, id: string): Record<string, string
 export async function judge(
   { folder, target, uploads }: Omit<CrashGround, 'files'>,
   victim: Victim,
-  source: Record<string, string>,
+  expected: Expected,
 ): Promise<string[]> {
   await settledSweep(victim)
   const look = async () => {
@@ -267,7 +298,7 @@ export async function judge(
   const wrong = [...left]
   for (const id of ids) {
     const data = dataOf(tree, id)
-    if (!same(data, source)) wrong.push(...differences(`the backup ${id}`, data, source).slice(0, 3))
+    if (!same(data, expected(id))) wrong.push(...differences(`the backup ${id}`, data, expected(id)).slice(0, 3))
     const started = await victim.call('POST', `/${id}/verify`, { level: 'full' })
     const verified = await ended(victim, String(started.operation_id))
     if (verified.outcome !== 'completed') wrong.push(`${id} does not verify: ${JSON.stringify(verified)}`)
@@ -277,7 +308,7 @@ export async function judge(
 }
 
 /** What only a sweep removes, and has not yet. */
-function leftovers(folder: string, ids: readonly string[], tree: Record<string, string>): string[] {
+function leftovers(folder: string, ids: readonly string[], tree: Tree): string[] {
   const wrong: string[] = []
   const known = new Set(ids)
   const debris = Object.keys(tree).filter((path) => {
@@ -319,25 +350,21 @@ export async function backupsOf(victim: Victim): Promise<string[]> {
 }
 
 /** Each file is the old one or the new one, whole. */
-export function halfFiles(
-  live: Record<string, string>,
-  source: Record<string, string>,
-  damaged: Record<string, string>,
-): string[] {
+export function halfFiles(live: Tree, source: Tree, damaged: Tree): string[] {
   return Object.entries(live).flatMap(([path, hash]) => {
     if (/\/\.|^\./.test(path) || path.endsWith('/')) return []
     return hash === source[path] || hash === damaged[path] ? [] : [`${path} is neither old nor new`]
   })
 }
 
-export function differences(what: string, found: Record<string, string>, expected: Record<string, string>): string[] {
+export function differences(what: string, found: Tree, expected: Tree): string[] {
   const paths = new Set([...Object.keys(found), ...Object.keys(expected)])
   return [...paths]
     .filter((path) => found[path] !== expected[path] && !isOurs(path))
     .map((path) => `${what} differs in ${path}`)
 }
 
-export function same(found: Record<string, string>, expected: Record<string, string>): boolean {
+export function same(found: Tree, expected: Tree): boolean {
   return differences('', found, expected).length === 0
 }
 
@@ -345,6 +372,6 @@ function isOurs(path: string): boolean {
   return path.startsWith('.arc-backup.lock') || path.endsWith('/')
 }
 
-export function without(tree: Record<string, string>, pattern: RegExp): Record<string, string> {
+export function without(tree: Tree, pattern: RegExp): Record<string, string> {
   return Object.fromEntries(Object.entries(tree).filter(([path]) => !pattern.test(path)))
 }

@@ -100,7 +100,7 @@ export class KillGround {
     const killed = await this.#run(own, kind, inject)
     const had = began(own)
     const target = folderPlace(`${own}/backups`)
-    const wrong = listedButNotWhole(await target.tree(), this.#source)
+    const wrong = listedButNotWhole(await target.tree(), () => this.#source)
     const half = halfFiles(hashTree(`${own}/data/arc`), this.#source, before)
     wrong.push(...half)
     const ground: Omit<CrashGround, 'files'> = {
@@ -112,7 +112,7 @@ export class KillGround {
     const victim = await ground.start()
     try {
       wrong.push(...(await recover(victim, () => 0)))
-      wrong.push(...(await judge(ground, victim, this.#source)))
+      wrong.push(...(await judge(ground, victim, () => this.#source)))
       const live = without(hashTree(`${own}/data/arc`), /\.replaced$/)
       const extra = Object.fromEntries(Object.entries(before).filter(([path]) => !(path in this.#source)))
       const expected = kind.startsWith('restore') ? [{ ...this.#source, ...extra }, before] : [this.#source]

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
 import fastGlob from 'fast-glob'
 import t, { type Test } from 'tap'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
 import { type Kind, kinds, placeMaker } from '../support/configured-place.js'
-import { copyFixture } from '../support/fixture.js'
+import { arcBackupId, copyFixture } from '../support/fixture.js'
 import type { Place } from '../support/place.js'
 import { type Json, startTestService, type TestService } from '../support/service.js'
+import { hashTree } from '../support/tree.js'
 
 // The second backup takes what has not changed from the first one: on each kind of store, as an operator sees it and as another client does.
 
@@ -170,6 +171,53 @@ t.test('what was hashed too long ago is copied, and hashed, again', async (t) =>
   const ground = await prepare(t, 'local', 'local', ['rehash_after = "0s"'])
   await ground.backUp()
   t.match(await ground.backUp(), { reused_files: 0 })
+})
+
+for (const target of kinds) {
+  t.test(`to ${target}: a file rewritten in its size is told by its time, or once its hash is too old`, async (t) => {
+    const ground = await prepare(t, 'local', target)
+    const [newer = '', silent = ''] = names
+    const rewrite = async (name: string, content: string, time: string): Promise<void> => {
+      await ground.source.put(name, Buffer.from(`${content} ${name}`))
+      const [path = ''] = fastGlob.globSync(`${ground.folder}/*/${name}`)
+      utimesSync(path, new Date(time), new Date(time))
+    }
+    const time = '2026-01-03T04:00:00Z'
+    for (const name of [newer, silent]) await rewrite(name, 'first', time)
+    await ground.backUp()
+    const before = await live(ground)
+
+    await rewrite(newer, 'other', '2026-01-03T04:00:01Z')
+    await rewrite(silent, 'other', time)
+    const second = await ground.backUp()
+    t.match(second, { reused_files: 41 })
+    await ground.isWhole(second, { ...(await live(ground)), [silent]: String(before[silent]) })
+
+    await ground.service.close()
+    const config = readFileSync(`${ground.folder}/arc.toml`, 'utf8')
+    writeFileSync(`${ground.folder}/arc.toml`, config.replace('[backup]', '[backup]\nrehash_after = "0s"'))
+    const later = await startTestService(t, ground)
+    const third = await later.run('', { include_metadata: false })
+    t.match(third, { outcome: 'completed', reused_files: 0 })
+    t.not((await live(ground))[silent], before[silent])
+    const kept = await ground.target.tree()
+    for (const name of [newer, silent]) t.equal(kept[`${third.backup_id}/data/${name}`], (await live(ground))[name])
+    t.match(await verify(later, String(third.backup_id)), { verified: 'full' })
+  })
+}
+
+t.test("an incremental backup is laid out as Arc's own, but for the list of files", async (t) => {
+  const { folder, run } = await startTestService(t)
+  await run('')
+  const second = await run('')
+  t.match(second, { outcome: 'completed', reused_files: 36 })
+  const [ours, theirs] = [String(second.backup_id), arcBackupId].map((id) => hashTree(`${folder}/data/backups/${id}`))
+  const { 'manifest-files.json': list, ...rest } = ours ?? {}
+  t.type(list, 'string')
+  t.same(Object.keys(rest).sort(), Object.keys(theirs ?? {}).sort())
+  const data = Object.fromEntries(Object.entries(theirs ?? {}).filter(([path]) => path.startsWith('data/')))
+  t.equal(Object.keys(data).length, 36)
+  t.match(rest, data)
 })
 
 t.test('without [backup] incremental everything is copied, unless the request says otherwise', async (t) => {
