@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isServiceError } from '../errors.js'
 import { type CompactionJob, isCompactionState, readCompactionState } from '../format/compaction-state.js'
 import { retry } from '../stores/retry.js'
@@ -58,6 +59,7 @@ export class CompactionJobs {
         const job = batch.done[index] === 1 ? this.#jobs.get(path) : undefined
         if (job?.outputSize === batch.sizes[index]) for (const input of job?.inputs ?? []) consumed.add(input)
       }
+      await nextTurn()
     }
     if (consumed.size === 0) return 0
     let dropped = 0
@@ -65,6 +67,7 @@ export class CompactionJobs {
       const out = pathsOf(batch).filter((path, index) => batch.done[index] === 1 && consumed.has(path))
       if (out.length > 0) await withdraw(run, census, batch, new Set(out))
       dropped += out.length
+      await nextTurn()
     }
     return dropped
   }

@@ -32,8 +32,13 @@ interface Known {
   /** When an earlier backup's copy was hashed; '' for one that this backup made. */
   hashedAt: string
   proof: string
+  /** 1: the target has it. */
+  present: number
+  /** 1: the source still has it as it was. */
+  matched: number
 }
 
+/** Files that are looked at before the main thread is somebody else's. */
 const perPage = 256
 
 /**
@@ -55,8 +60,8 @@ export class Earlier {
   /** Null for a backup that runs for the first time. */
   static async open(run: Run, census: Census): Promise<Earlier | null> {
     if (!run.resumed) return null
-    const earlier = new Earlier(run, census, openKnown(`${run.scratch.url}/earlier.db`))
-    earlier.#absorb(`${run.scratch.url}/${leftInventory}`)
+    const earlier = new Earlier(run, census, await openKnown(`${run.scratch.url}/earlier.db`))
+    await earlier.#absorb(`${run.scratch.url}/${leftInventory}`)
     await earlier.#compareWithTarget()
     if (!run.resumed.sameBoot && run.target.patience === undefined) await earlier.#hashAgain()
     return earlier
@@ -88,7 +93,7 @@ export class Earlier {
 
   /** Removes copies of files that the source does not have any more. Call when all of it is listed. */
   async end(): Promise<void> {
-    await this.#forget('matched = 0')
+    await this.#forget(({ matched }) => matched === 0)
     this.#db.close()
   }
 
@@ -109,8 +114,8 @@ export class Earlier {
     this.#run.progress.add('reusedBytes', report.reusedBytes)
   }
 
-  /** The lines that threads wrote into the inventory of the interrupted run. */
-  #absorb(file: string): void {
+  /** The lines that threads wrote into the inventory of the interrupted run; that goes last, so that a kill begins it again. */
+  async #absorb(file: string): Promise<void> {
     if (!existsSync(file)) return
     const insert = this.#db.prepare(
       'INSERT OR REPLACE INTO known (path, size, mtime, etag, sha256, copy, hashedAt, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -119,17 +124,22 @@ export class Earlier {
       const left = new Database(file)
       try {
         for (const list of ['files', 'others']) {
-          const rows = left.prepare(`SELECT ${list} FROM batches WHERE ${list} <> ''`).pluck().iterate()
-          this.#db.transaction(() => {
-            for (const text of rows) {
-              for (const entry of entriesOf(String(text))) {
-                const { size_bytes, source_mtime_ns, source_etag = '', sha256 } = entry
-                const { copy_etag = '', hashed_at = '', proof = '' } = entry
-                const path = list === 'others' ? withoutFolder(entry.path) : entry.path
-                insert.run(path, size_bytes, source_mtime_ns, source_etag, sha256, copy_etag, hashed_at, proof)
-              }
+          const select = left.prepare(
+            `SELECT id, ${list} AS text FROM batches WHERE id > ? AND ${list} <> '' ORDER BY id LIMIT 1`,
+          )
+          const add = this.#db.transaction((text: string) => {
+            for (const entry of entriesOf(text)) {
+              const { size_bytes, source_mtime_ns, source_etag = '', sha256 } = entry
+              const { copy_etag = '', hashed_at = '', proof = '' } = entry
+              const path = list === 'others' ? withoutFolder(entry.path) : entry.path
+              insert.run(path, size_bytes, source_mtime_ns, source_etag, sha256, copy_etag, hashed_at, proof)
             }
-          })()
+          })
+          type Lines = { id: number; text: string } | undefined
+          for (let lines = select.get(0) as Lines; lines; lines = select.get(lines.id) as Lines) {
+            add(lines.text)
+            await nextTurn()
+          }
         }
       } finally {
         left.close()
@@ -145,8 +155,11 @@ export class Earlier {
     const { target, backupId } = this.#run
     const find = this.#db.prepare('UPDATE known SET present = 1 WHERE path = ? AND size = ?')
     let leftovers: string[] = []
+    let seen = 0
     for await (const { path, size } of target.list(backupId)) {
       this.#run.progress.check()
+      seen += 1
+      if (seen % perPage === 0) await nextTurn()
       if (path === `${backupId}/${backupPaths.marker}`) continue
       const name = path.slice(this.#nameOf('').length)
       if (path.startsWith(this.#nameOf('')) && find.run(name, size).changes === 1) continue
@@ -156,13 +169,13 @@ export class Earlier {
       leftovers = []
     }
     if (leftovers.length > 0) await target.remove(leftovers)
-    this.#db.exec('DELETE FROM known WHERE present = 0')
+    await this.#drop(({ present }) => present === 0)
   }
 
   async #hashAgain(): Promise<void> {
     const { pool, targetStore, log } = this.#run
     let damaged = 0
-    await runLanes(pool.workers * 2, this.#pages(), async (page) => {
+    await runLanes(pool.workers * 2, pagesOf(this.#db), async (page) => {
       this.#run.progress.check()
       const batch = pack(page.map(({ path, size, sha256 }) => ({ path, size, mtimeNs: 0n, sha256 })))
       const task = { kind: 'prove', from: targetStore, fromPrefix: this.#nameOf(''), transfers: 1, batch } as const
@@ -173,24 +186,27 @@ export class Earlier {
       damaged += failures.length
     })
     if (damaged > 0) log.warn({ files: damaged }, 'copies did not survive the power cut: they are made again')
-    await this.#forget('present = 0')
+    await this.#forget(({ present }) => present === 0)
   }
 
-  *#pages(condition = '1'): Generator<Known[], void, undefined> {
-    const select = this.#db.prepare(
-      `SELECT path, size, mtime, etag, sha256 FROM known WHERE path > ? AND ${condition} ORDER BY path LIMIT ${perPage}`,
-    )
-    for (let last = ''; ; ) {
-      const page = select.all(last) as Known[]
-      if (page.length === 0) return
-      yield page
-      last = page.at(-1)?.path ?? last
+  /** Removes copies, and what is known of them. */
+  async #forget(condition: (known: Known) => boolean): Promise<void> {
+    await this.#drop(condition, (paths) => this.#run.target.remove(paths.map((path) => this.#nameOf(path))))
+  }
+
+  async #drop(condition: (known: Known) => boolean, before?: (paths: string[]) => Promise<void>): Promise<void> {
+    const drop = this.#db.prepare('DELETE FROM known WHERE path = ?')
+    const dropAll = this.#db.transaction((paths: string[]) => {
+      for (const path of paths) drop.run(path)
+    })
+    for (const page of pagesOf(this.#db)) {
+      const paths = page.filter(condition).map(({ path }) => path)
+      if (paths.length > 0) {
+        await before?.(paths)
+        dropAll(paths)
+      }
+      await nextTurn()
     }
-  }
-
-  async #forget(condition: string): Promise<void> {
-    for (const page of this.#pages(condition)) await this.#run.target.remove(page.map(({ path }) => this.#nameOf(path)))
-    this.#db.exec(`DELETE FROM known WHERE ${condition}`)
   }
 
   #nameOf(path: string): string {
@@ -203,25 +219,39 @@ export const inventoryFile = 'inventory.db'
 /** The inventory of the run that was interrupted, put aside under this name before a new one is made. */
 export const leftInventory = 'left-inventory.db'
 
-function openKnown(file: string): Database.Database {
+async function openKnown(file: string): Promise<Database.Database> {
   try {
-    return createKnown(file)
+    return await createKnown(file)
   } catch {
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true })
     return createKnown(file)
   }
 }
 
-function createKnown(file: string): Database.Database {
+async function createKnown(file: string): Promise<Database.Database> {
   const db = new Database(file)
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = OFF')
   db.exec(`
     CREATE TABLE IF NOT EXISTS known (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime TEXT NOT NULL, etag TEXT NOT NULL, sha256 TEXT NOT NULL,
       copy TEXT NOT NULL, hashedAt TEXT NOT NULL, proof TEXT NOT NULL,
-      present INTEGER NOT NULL DEFAULT 0, matched INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-    UPDATE known SET present = 0, matched = 0`)
+      present INTEGER NOT NULL DEFAULT 0, matched INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`)
+  const reset = db.prepare('UPDATE known SET present = 0, matched = 0 WHERE path >= ? AND path <= ?')
+  for (const page of pagesOf(db)) {
+    reset.run(page[0]?.path, page.at(-1)?.path)
+    await nextTurn()
+  }
   return db
+}
+
+function* pagesOf(db: Database.Database): Generator<Known[], void, undefined> {
+  const select = db.prepare('SELECT * FROM known WHERE path > ? ORDER BY path LIMIT ?')
+  for (let last = ''; ; ) {
+    const page = select.all(last, perPage) as Known[]
+    if (page.length === 0) return
+    yield page
+    last = page.at(-1)?.path ?? last
+  }
 }
 
 function entriesOf(lines: string): Entry[] {
