@@ -245,9 +245,8 @@ async function close(
   await nextTurn()
   // Before what it began is interrupted: its run goes on after the next start.
   await scheduler?.close()
-  await coordinator.close()
-  // Only now, so that who looks on learns how what ran has ended.
-  feed.close()
+  // Who looks on learns how what ran has ended.
+  await coordinator.close(() => feed.close())
   for (const end = performance.now() + lastWords; performance.now() < end; ) {
     server.closeIdleConnections()
     if (await Promise.race([closed.then(() => true), sleep(10)])) break

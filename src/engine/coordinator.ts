@@ -393,11 +393,12 @@ export class Coordinator {
     await this.#slots.idle()
   }
 
-  /** Ends what runs as interrupted, then the threads. */
-  async close(): Promise<void> {
+  /** Ends what runs as interrupted, then the threads. @param onEnded called in between: the last moment at which what has ended can be looked up */
+  async close(onEnded?: () => void): Promise<void> {
     this.#slots.close()
     this.stop('INTERRUPTED')
     await Promise.all([this.#planner.close(), this.idle(), this.#verifier.close()])
+    onEnded?.()
     await this.#pool.close()
     await Promise.all([this.#storage.close(), this.#targets.close()])
     this.#journal.close()

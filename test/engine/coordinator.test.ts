@@ -58,3 +58,19 @@ t.test(
     t.same(outcomes(), ['completed', 'interrupted'], 'the backup of the other one is there still')
   },
 )
+
+t.test('what ended with the service can be looked up once more, by who has not been told yet', async (t) => {
+  const folder = t.testdir({})
+  copyFixture(folder)
+  const config = loadConfig({ cwd: folder, home: folder, env: { ARC_BACKUP_WORKERS: '1' } })
+  const coordinator = await openCoordinator(config, pino({ level: 'silent' }))
+  const { operationId } = await coordinator.startBackup(
+    { includeMetadata: false, includeConfig: false },
+    { name: 'admin', credential: null },
+  )
+  let outcome: unknown
+  await coordinator.close(() => {
+    outcome = coordinator.operations(1).find(({ status }) => status.operationId === operationId)?.status.outcome
+  })
+  t.match(outcome, /^(?:interrupted|completed)$/)
+})
