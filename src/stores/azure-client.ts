@@ -5,7 +5,6 @@ import {
   createHttpHeaders,
   createPipelineRequest,
   getDefaultProxySettings,
-  type HttpClient,
   type PipelineRequest,
   type PipelineResponse,
   proxyPolicy,
@@ -61,7 +60,8 @@ export class AzureClient {
   readonly #expiry: string | undefined
   /** Ours, where no proxy stands between. */
   readonly #direct: ReturnType<typeof directClient> | undefined
-  readonly #http: HttpClient
+  /** The SDK's, through a proxy. */
+  readonly #proxied = createDefaultHttpClient()
   readonly #pipeline = createEmptyPipeline()
 
   constructor(service: BlobServiceClient, config: AzureStoreConfig) {
@@ -76,7 +76,6 @@ export class AzureClient {
     this.#expiry = new URLSearchParams(search).get('se') ?? undefined
     const proxy = getProxyForUrl(this.#base)
     this.#direct = proxy === '' ? directClient(origin, config.stallTimeoutMs) : undefined
-    this.#http = this.#direct ?? createDefaultHttpClient()
     if (proxy !== '') this.#pipeline.addPolicy(proxyPolicy(getDefaultProxySettings(proxy)))
     const { credential } = service
     if (credential instanceof StorageSharedKeyCredential) this.#pipeline.addPolicy(sharedKeyPolicy(credential))
@@ -174,7 +173,7 @@ export class AzureClient {
     request.abortSignal = watch.signal
     if (body instanceof Buffer && body.length > bodyPiece) request.body = () => inPieces(body, bodyPiece, watch)
     try {
-      return await this.#pipeline.sendRequest(this.#http, request)
+      return await this.#pipeline.sendRequest(this.#proxied, request)
     } catch (error) {
       throw watch.why(error)
     } finally {

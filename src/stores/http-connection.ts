@@ -96,8 +96,8 @@ export class Connection {
     this.#socket.setTimeout(this.#keeper.stallMs)
   }
 
-  destroy(error?: Error): void {
-    this.#socket.destroy(error)
+  destroy(): void {
+    this.#socket.destroy()
   }
 
   #received(bytes: Buffer): boolean {
