@@ -19,7 +19,7 @@ import { isStoreKind, type StoreKind } from './store-server.js'
 
 // How long do our backup and our restore take, and what do they cost, beside what else copies the same files? See README.md.
 
-const usage = `npm run bench -- [WHAT…] [--store local,minio,azurite] [--sets small,medium,large,million] [--peers cp,rsync,rclone,restic,arc] [--runs 5] [--parquet] [--scale 1] [--dir DIR] [--loop GIB] [--out DIR] [--profile DIR]
+const usage = `npm run bench -- [WHAT…] [--store local,minio,azurite] [--sets small,medium,large,million] [--peers cp,bare,rsync,rclone,restic,arc] [--runs 5] [--parquet] [--scale 1] [--dir DIR] [--loop GIB] [--out DIR] [--profile DIR]
 
 With backups on this machine (--store local, the default):
   speed    backup, second backup and restore beside cp -r and other peers that are to be had (the default)
@@ -35,7 +35,8 @@ With backups on a real server of an object store, which is started for it (minio
   memory    peak memory with one file of 4 GiB beside one of 64 MiB; 8 GiB of room
 
   --store  several are measured one after the other
-  --peers  those that are not on PATH are left out; arc is the program that ARC_BIN names (default: cp; on a store rclone)
+  --peers  those that are not on PATH are left out; arc is the program that ARC_BIN names, bare the least
+           that copying and hashing takes in Node (default: cp; on a store rclone)
   --parquet  real Parquet files of about the same sizes
   --dir    where to work; a folder of its own is made there and removed (default: the system's temporary folder; for
            an object store a file system in memory, which needs root)

@@ -9,7 +9,7 @@ export function makeFolder(owner: Owner, parent: string | undefined): string {
   const folder = mkdtempSync(join(parent ?? tmpdir(), 'arc-backup-bench-'))
   owner.teardown(() => rmSync(folder, { recursive: true, force: true }))
   if (parent !== undefined) return folder
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=80%,mode=700', 'none', folder])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=80%,nr_inodes=0,mode=700', 'none', folder])
   owner.teardown(() => {
     execFileSync('umount', ['-l', folder])
   })

@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Arc } from './arc.js'
 import type { ProcessCost } from './timed-process.js'
@@ -34,6 +35,9 @@ export function versionsOf(names: readonly string[]): string[] {
     return known?.isHere() && known.version ? [firstLine(known.version)] : []
   })
 }
+
+/** The least that this can take in Node. */
+const bareCopy = `"${process.execPath}" "${fileURLToPath(new URL('bare-copy.js', import.meta.url))}"`
 
 interface Maker {
   isHere(): boolean
@@ -88,6 +92,17 @@ const makers: Readonly<Record<string, Maker>> = {
       },
     ]
   }),
+  bare: {
+    isHere: () => true,
+    make: () => [
+      {
+        name: 'bare copy and hash',
+        first: (source, home) => timed(`${bareCopy} "$1" "$2/first"`, source, home),
+        restore: (source, home, into) => timed(`${bareCopy} "$2/first" "$3"`, source, home, into),
+        copyOf: (home) => `${home}/first`,
+      },
+    ],
+  },
   arc: { isHere: () => Arc.program !== undefined && existsSync(Arc.program), make: () => [arc()] },
 }
 

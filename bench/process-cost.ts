@@ -21,3 +21,11 @@ export function peakMemory(pid: number): number {
 export function resetPeakMemory(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
+
+/** CPU seconds that all of this machine's cores have spent on anything so far, the kernel's own threads included: a clock of what a process makes others do. */
+export function machineSeconds(): number {
+  const [user, nice, system, , , irq, softirq] = (/^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '')
+    .split(' ')
+    .map(Number)
+  return [user, nice, system, irq, softirq].reduce<number>((sum, part = 0) => sum + part, 0) / ticks
+}

@@ -3,10 +3,11 @@ import { formatTable } from '../src/cli/table.js'
 import { drawChart } from './chart.js'
 import { median, spread } from './statistics.js'
 
-/** One run of one contestant: seconds, CPU seconds, bytes of memory at most, CPU seconds of the store's server where there is one. */
+/** One run of one contestant: seconds, CPU seconds, those of the whole machine, bytes of memory at most, CPU seconds of the store's server where there is one. */
 export interface Measured {
   readonly wall: number
   readonly cpu: number
+  readonly machine?: number
   readonly memory: number
   readonly server?: number
 }
@@ -26,14 +27,17 @@ export interface Section {
   readonly series: readonly Series[]
   /** Seconds that this machine can't go below, where that is known. */
   readonly limit?: number
+  /** The same with what the kernel does in threads of its own, which is nobody's CPU time and takes a core all the same. */
+  readonly fullLimit?: number
   /** Milliseconds that ours spent in each phase, the median of the runs. */
   readonly phases?: Readonly<Record<string, number>>
 }
 
 /** A table of a section, for a terminal or for Markdown. */
-export function rowsOf({ files, bytes, series, limit }: Section): string[][] {
+export function rowsOf({ files, bytes, series, limit, fullLimit }: Section): string[][] {
   const [reference] = series
   const served = series.some(({ runs }) => runs.some(({ server = 0 }) => server > 0))
+  const counted = series.some(({ runs }) => runs.some(({ machine }) => machine !== undefined))
   const rows = series.map(({ name, runs }) => {
     const walls = runs.map(({ wall }) => wall)
     const memory = Math.max(...runs.map((run) => run.memory))
@@ -41,18 +45,20 @@ export function rowsOf({ files, bytes, series, limit }: Section): string[][] {
       name,
       spread(walls),
       spread(ratiosOf(runs, reference)),
-      ...(limit === undefined ? [] : [(median(walls) / limit).toFixed(2)]),
+      ...[limit, fullLimit].flatMap((least) => (least === undefined ? [] : [(median(walls) / least).toFixed(2)])),
       spread(runs.map(({ cpu }) => cpu)),
+      ...(counted ? [spread(runs.map(({ machine = Number.NaN }) => machine))] : []),
       ...(served ? [spread(runs.map(({ server = 0 }) => server))] : []),
       memory > 0 ? (memory / 2 ** 20).toFixed(0) : '',
       (files / median(walls)).toFixed(0),
       (bytes / median(walls) / 2 ** 20).toFixed(0),
     ]
   })
-  const limited = limit === undefined ? [] : ['/ limit']
+  const limited = [...(limit === undefined ? [] : ['/ limit']), ...(fullLimit === undefined ? [] : ['/ full limit'])]
+  const machine = counted ? ['machine CPU s'] : []
   const server = served ? ['server CPU s'] : []
   return [
-    ['', 'wall s', `/ ${reference?.name}`, ...limited, 'CPU s', ...server, 'peak MiB', 'files/s', 'MiB/s'],
+    ['', 'wall s', `/ ${reference?.name}`, ...limited, 'CPU s', ...machine, ...server, 'peak MiB', 'files/s', 'MiB/s'],
     ...rows,
   ]
 }
@@ -83,7 +89,7 @@ export function writeReport(folder: string, about: readonly string[], sections: 
 }
 
 /** The table's figures as numbers: medians with the least and the greatest. */
-function summaryOf({ files, bytes, series, limit }: Section): Record<string, unknown> {
+function summaryOf({ files, bytes, series, limit, fullLimit }: Section): Record<string, unknown> {
   const spreadOf = (values: readonly number[]): Record<string, number> => ({
     median: median(values),
     least: Math.min(...values),
@@ -95,7 +101,9 @@ function summaryOf({ files, bytes, series, limit }: Section): Record<string, unk
       wall: spreadOf(runs.map((run) => run.wall)),
       ratio: spreadOf(ratiosOf(runs, series[0])),
       ...(limit !== undefined && { of_limit: wall / limit }),
+      ...(fullLimit !== undefined && { of_full_limit: wall / fullLimit }),
       cpu: spreadOf(runs.map(({ cpu }) => cpu)),
+      machine: spreadOf(runs.map(({ machine = Number.NaN }) => machine)),
       peak_memory: Math.max(...runs.map(({ memory }) => memory)),
       files_per_second: files / wall,
       bytes_per_second: bytes / wall,

@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import { writeTokens } from './arc-data.js'
 import { Client, type Json } from './client.js'
-import { cpuSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
+import { cpuSeconds, machineSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
 import { type ServiceProcess, startServiceProcess } from './service-process.js'
 import type { ProcessCost } from './timed-process.js'
 
@@ -86,9 +87,13 @@ export class Stage {
 
   /** Into an empty root. @param request what else the restore is asked for */
   async restore(id: string, request: Json = {}): Promise<Cost & { status: Json }> {
+    this.emptyRestored()
+    return this.#restore('restore', id, request)
+  }
+
+  emptyRestored(): void {
     rmSync(this.restored, { recursive: true })
     mkdirSync(this.restored)
-    return this.#restore('restore', id, request)
   }
 
   /** Over the source itself. */
@@ -163,12 +168,19 @@ export class Stage {
     resetPeakMemory(pid)
     const cpu = (): readonly [ours: number, servers: number] => [cpuSeconds(pid), server ? cpuSeconds(server()) : 0]
     const before = cpu()
+    const machine = machineSeconds()
     const began = performance.now()
     await work()
     await run('sync', ['-f', this.folder])
     const wall = (performance.now() - began) / 1000
     const after = cpu()
-    return { wall, cpu: after[0] - before[0], server: after[1] - before[1], memory: peakMemory(pid) }
+    return {
+      wall,
+      cpu: after[0] - before[0],
+      machine: machineSeconds() - machine,
+      server: after[1] - before[1],
+      memory: peakMemory(pid),
+    }
   }
 
   /** What earlier work left to be written must not be paid by the next. */
@@ -177,9 +189,15 @@ export class Stage {
   }
 }
 
-/** One hash of the names and the contents of all files below a folder, by `sha256sum`. */
+/** One hash of the names and the contents of all files below a folder, by `sha256sum`: on all cores, also where there are few files. */
 export function hashAll(folder: string): string {
-  const script = 'cd "$1" && find . -type f -print0 | sort -z | xargs -0 -P 2 -n 256 sha256sum | sort | sha256sum'
+  const cores = availableParallelism()
+  const script = [
+    'cd "$1"',
+    `most=$(( ($(find . -type f | wc -l) + ${cores - 1}) / ${cores} ))`,
+    'most=$(( most < 1 ? 1 : most > 256 ? 256 : most ))',
+    `find . -type f -print0 | sort -z | xargs -0 -P ${cores} -n $most sha256sum | sort | sha256sum`,
+  ].join(' && ')
   return execFileSync('bash', ['-c', script, 'hash', folder], { encoding: 'utf8' })
 }
 
