@@ -174,7 +174,7 @@ export const meanings: Readonly<Record<OwnKey, Meaning>> = {
     otherwise: '"60s"',
   },
   'backup.retry_timeout': {
-    is: 'A store that does not answer is tried until no byte has moved for this long.',
+    is: 'A store that does not answer is tried until no byte has moved for this long. One that asks for a longer pause than is left of it (`Retry-After`) is given up at once.',
     example: '"5m"',
     otherwise: '"60s"',
   },

@@ -19,7 +19,7 @@ import type { Json } from '../support/service.js'
 
 t.setTimeout(900_000)
 const minio = await startMinio(t)
-const azurite = await Azurite.start(t)
+const azurite = await Azurite.start(t, t.testdir({}))
 const dataOnly = { include_metadata: false, incremental: false }
 const restoreOf = (id: unknown) => ({ backup_id: id, confirm: true, restore_metadata: false })
 
@@ -98,6 +98,60 @@ for (const kind of faultyKinds(minio, azurite)) {
     delete ground.proxy.plan.shorten
     await ground.isClean()
   })
+
+  t.test(`${name}: a large answer that is cut, and says that it is whole, is asked for again`, async (t) => {
+    const ground = await prepare(t, kind)
+    const shorten = { of: 'm/large.parquet', to: 5 << 20, times: 1 }
+    ground.proxy.plan.shorten = shorten
+    const backup = await ground.run('', dataOnly)
+    t.equal(shorten.times, 0, 'it happened')
+    t.match(backup, { outcome: 'completed', processed_bytes: largeBytes + 410, skipped_files: 0 }, String(backup.error))
+    await ground.isWhole(backup)
+  })
+
+  t.test(
+    `${name}: a server that stalls, or goes away, in a backup: completed once it is back, failed where it is not`,
+    async (t) => {
+      const ground = await prepare(t, kind)
+      const begin = async (): Promise<void> => {
+        ground.proxy.plan.stallAfterReceived = 10 << 20
+        await ground.call('POST', '', dataOnly)
+        await underWay(ground)
+      }
+      const completes = async (): Promise<unknown> => {
+        const backup = await ground.settled()
+        t.match(backup, { outcome: 'completed', processed_files: 61, skipped_files: 0 }, String(backup.error))
+        await ground.isWhole(backup)
+        return backup.backup_id
+      }
+      await begin()
+      delete ground.proxy.plan.stallAfterReceived
+      const whole = [await completes()]
+
+      await begin()
+      let back = await kind.away()
+      delete ground.proxy.plan.stallAfterReceived
+      setTimeout(() => void back(), 5000)
+      whole.push(await completes())
+
+      await begin()
+      back = await kind.away()
+      const began = Date.now()
+      const failed = await ground.settled()
+      t.ok(Date.now() - began < 20_000, `after ${Date.now() - began} ms`)
+      t.match(failed, {
+        outcome: 'failed',
+        error: new RegExp(`${name}:`),
+        error_code: /STORE_(UNREACHABLE|TIMEOUT)|LOCK/,
+      })
+      t.notMatch(JSON.stringify(failed), kind.secret)
+      await back()
+      delete ground.proxy.plan.stallAfterReceived
+      await ground.becomesClean()
+      const { backups } = (await ground.call('GET', '')).json as { backups: { backup_id: unknown }[] }
+      t.same(backups.map(({ backup_id: id }) => id).sort(), whole.sort())
+    },
+  )
 
   t.test(
     `${name}: a server that goes away in a restore: completed once it is back, failed where it is not`,

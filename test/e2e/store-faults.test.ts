@@ -17,7 +17,7 @@ import {
 
 t.setTimeout(900_000)
 const minio = await startMinio(t)
-const azurite = await Azurite.start(t)
+const azurite = await Azurite.start(t, t.testdir({}))
 const dataOnly = { include_metadata: false, incremental: false }
 const slow = 8 << 20
 
@@ -105,6 +105,18 @@ for (const kind of faultyKinds(minio, azurite)) {
     await sleep(2000)
     await again()
     t.match(await ground.settled(), { outcome: 'completed', verified: true })
+    t.same(await ground.storage.tree(), before)
+  })
+
+  t.test(`${name}: a large answer that is cut, and says that it is whole, is asked for again`, async (t) => {
+    const ground = await prepare(t, kind)
+    const { backup_id: id } = await ground.run('', dataOnly)
+    const before = await loseAll(ground)
+    const shorten = { of: 'm/large.parquet', to: 5 << 20, times: 1 }
+    ground.proxy.plan.shorten = shorten
+    const restore = await ground.run('/restore', restoreOf(id))
+    t.equal(shorten.times, 0, 'it happened')
+    t.match(restore, { outcome: 'completed', verified: true, processed_files: 61 }, String(restore.error))
     t.same(await ground.storage.tree(), before)
   })
 

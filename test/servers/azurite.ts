@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import type { AzureStoreConfig } from '../../src/stores/open.js'
+import type { Certificate } from '../support/certificates.js'
 import type { Owner } from './owner.js'
 
 /** The emulator's own account: published, the same everywhere, and the one that rclone's emulator flag knows. */
@@ -19,16 +20,21 @@ export class Azurite {
   readonly account = account
   readonly accountKey = accountKey
   readonly #folder: string | undefined
+  readonly #certificate: Certificate | undefined
   #child: ChildProcess | undefined
   #port = 0
 
-  private constructor(folder: string | undefined) {
+  private constructor(folder: string | undefined, certificate: Certificate | undefined) {
     this.#folder = folder
+    this.#certificate = certificate
   }
 
-  /** @param folder where its data goes, so that it is there again after `stop` and `start`; absent: memory. */
-  static async start(owner: Owner, folder?: string): Promise<Azurite> {
-    const server = new Azurite(folder)
+  /**
+   * @param folder where its data goes, so that it is there again after `stop` and `start`; absent: memory
+   * @param certificate it speaks TLS, and takes the tokens of identities: it looks at their time, issuer and audience, not at their signature
+   */
+  static async start(owner: Owner, folder?: string, certificate?: Certificate): Promise<Azurite> {
+    const server = new Azurite(folder, certificate)
     owner.teardown(() => server.kill())
     await server.start()
     return server
@@ -43,24 +49,31 @@ export class Azurite {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}/${account}`
+    return `${this.#certificate ? 'https' : 'http'}://127.0.0.1:${this.#port}/${account}`
   }
 
   get connectionString(): string {
-    const parts = ['DefaultEndpointsProtocol=http', `AccountName=${account}`, `AccountKey=${accountKey}`]
+    const parts = [
+      `DefaultEndpointsProtocol=${this.endpoint.split(':')[0]}`,
+      `AccountName=${account}`,
+      `AccountKey=${accountKey}`,
+    ]
     return [...parts, `BlobEndpoint=${this.endpoint}`].join(';')
   }
 
   /** Starts it, the second time on the same port. */
   async start(): Promise<void> {
     const place = this.#folder === undefined ? ['--inMemoryPersistence'] : ['--location', this.#folder]
-    const args = ['--skipApiVersionCheck', '--disableTelemetry', '--silent', '--blobPort', `${this.#port}`, ...place]
+    const { certFile, keyFile } = this.#certificate ?? {}
+    const safe = certFile && keyFile ? ['--cert', certFile, '--key', keyFile, '--oauth', 'basic'] : []
+    const own = ['--skipApiVersionCheck', '--disableTelemetry', '--silent', '--blobPort', `${this.#port}`]
+    const args = [...own, ...place, ...safe]
     this.#child = spawn(process.execPath, ['--import', endWithParent, program, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
       // Its coverage is nobody's business, and slows it; a variable that is absent Node would hand on all the same.
       env: { ...process.env, NODE_V8_COVERAGE: '' },
     })
-    const [, port] = await this.#says(/successfully listens on http:\/\/127\.0\.0\.1:(\d+)/)
+    const [, port] = await this.#says(/successfully listens on https?:\/\/127\.0\.0\.1:(\d+)/)
     this.#port = Number(port)
   }
 

@@ -28,7 +28,7 @@ export interface FaultyKind {
   readonly missing: Keys
   /** Those that may read and list only. */
   reading(keys: Keys): Promise<Credentials>
-  /** The server gives no answer until it is told to. */
+  /** The server's process ends, until it is told to start again. */
   away(): Promise<() => Promise<void>>
 }
 
@@ -62,6 +62,7 @@ export interface GroundOptions extends Credentials {
 
 const wrong = Buffer.alloc(32, 7).toString('base64')
 
+/** @param azurite with a folder: it is stopped and started again */
 export function faultyKinds(minio: Minio, azurite: Azurite): readonly FaultyKind[] {
   const { accessKeyId, secretAccessKey } = minio.credentials
   return [
@@ -111,11 +112,10 @@ export function faultyKinds(minio: Minio, azurite: Azurite): readonly FaultyKind
       wrongKey: { azure_account_key: wrong },
       missing: { azure_container: 'there-is-none' },
       reading: async (keys) => ({ keys: { azure_sas_token: await sasOf(azurite, keys, 'rl', 3_600_000) } }),
-      // It keeps its data in memory: it stands still instead of dying.
+      // Killed, it would lose what it stored in the last seconds, which no service does: it ends by itself, and its connections are cut.
       away: async () => {
-        const { pid = 0 } = azurite
-        process.kill(pid, 'SIGSTOP')
-        return async () => void process.kill(pid, 'SIGCONT')
+        await azurite.stop()
+        return () => azurite.start()
       },
     },
   ]
