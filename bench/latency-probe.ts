@@ -2,19 +2,31 @@
 const [url = '', token = ''] = process.argv.slice(2)
 const period = 50
 let latencies: number[] = []
-const began = performance.now()
+let due = performance.now()
 
-setInterval(() => void ask(), period)
+askNext()
 process.on('message', () => {
   process.send?.(latencies)
   latencies = []
 })
 
-async function ask(): Promise<void> {
-  // From when it should have been asked: a stall of the probe itself must not hide one of the service.
-  const due = began + Math.round((performance.now() - began) / period) * period
+/** Each at its own time: an interval's ticks drift away from it, by a millisecond each. */
+function askNext(): void {
+  due += period
+  setTimeout(
+    (at: number) => {
+      askNext()
+      void ask(at)
+    },
+    due - performance.now(),
+    due,
+  )
+}
+
+/** @param at when it should have been asked: a stall of the probe itself must not hide one of the service */
+async function ask(at: number): Promise<void> {
   const answer = await fetch(`${url}/api/v1/backup/status`, { headers: { authorization: `Bearer ${token}` } })
   await answer.text()
   if (answer.status !== 200) throw new Error(`the status answered ${answer.status}`)
-  latencies.push(Math.max(0, performance.now() - due))
+  latencies.push(performance.now() - at)
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/table.js'
@@ -95,6 +96,8 @@ async function measureSize(own: Cleanup, folder: string, files: number): Promise
     backup: startProbe(own, stage, 'backup'),
     restore: startProbe(own, stage, 'restore'),
   }
+  // Its first answers are those of a program that has just started.
+  await sleep(2000)
   const step = async <T extends Cost>(name: string, role: Role, of: number, action: () => Promise<T>): Promise<T> => {
     await Promise.all([stage.services[role].loopDelay(), ask(probes[role])])
     const cost = await action()

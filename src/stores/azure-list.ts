@@ -7,6 +7,8 @@ import type { ListOptions, StoredFile } from './store.js'
 
 /** Azure's largest page. */
 const pageSize = 5000
+/** More than 5000 entries of the longest names take (bytes). */
+const longestPage = 64 << 20
 /** Folders asked for at once where there are several, to hide latency, and their page: what is held stays bounded. */
 const foldersAtOnce = 8
 const pageOfSeveral = 1000
@@ -78,7 +80,8 @@ async function readPage(client: AzureClient, { folder, level, size }: Asked, mar
   const place = client.place('list', folder)
   return client.try('list', folder, async () => {
     const response = await client.send({ method: 'GET', name: '', query: `${query}` })
-    const page = parsePage(`${await readWhole(response, place, client.stallMs)}`)
+    const tooLong = (): ServiceError => broken('STORE_UNREACHABLE', place, 'a page of the listing has no end')
+    const page = parsePage(`${await readWhole(response, place, client.stallMs, { most: longestPage, tooLong })}`)
     if (page === null) throw broken('STORE_UNREACHABLE', place, 'a page of the listing is not whole')
     return page
   })

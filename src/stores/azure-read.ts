@@ -2,14 +2,16 @@ import { Readable } from 'node:stream'
 import type { PipelineResponse } from '@azure/core-rest-pipeline'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import { azureFailure, type Place } from './azure-failure.js'
-import { giveBack, lend } from './blocks.js'
+import type { DirectResponse } from './azure-http.js'
+import { bodyOf, wholeOf } from './http-body.js'
 import { quote } from './path.js'
 import { stopSignal } from './stopping.js'
 
 const highWaterMark = 1 << 18
 
-/** The body of an answer; see `receive`. */
-export function streamOf(response: PipelineResponse, place: Place, stallMs: number): Readable {
+/** The body of an answer; see `receive`, which our own connections do by themselves. */
+export function streamOf(response: PipelineResponse | DirectResponse, place: Place, stallMs: number): Readable {
+  if ('answer' in response) return bodyOf(response.answer, (error) => azureFailure(error, place))
   const stream = Readable.from(receive(response, place, stallMs), { objectMode: false, highWaterMark })
   // A stream that is given up before its first byte never enters the generator.
   const { readableStreamBody: body } = response
@@ -61,22 +63,27 @@ export async function* receive(
   }
 }
 
-/** All bytes of an answer. */
-export async function readWhole(response: PipelineResponse, place: Place, stallMs: number): Promise<Buffer> {
-  const expected = Number(response.headers.get('content-length') ?? Number.NaN)
+/** All bytes of an answer. @param most of them @param tooLong what more of them are */
+export async function readWhole(
+  response: PipelineResponse | DirectResponse,
+  place: Place,
+  stallMs: number,
+  { most, tooLong }: { most: number; tooLong: () => ServiceError },
+): Promise<Buffer> {
+  if ('answer' in response) {
+    try {
+      return await wholeOf(response.answer, most, tooLong)
+    } catch (error) {
+      throw azureFailure(error, place)
+    }
+  }
+  if (Number(response.headers.get('content-length')) > most) {
+    streamOf(response, place, stallMs).destroy()
+    throw tooLong()
+  }
   const parts: Buffer[] = []
   for await (const part of receive(response, place, stallMs)) parts.push(part)
-  const [only] = parts
-  // Most are small and come in one piece.
-  if (parts.length === 1 && only) return only
-  if (Number.isNaN(expected)) return Buffer.concat(parts)
-  const whole = lend(expected)
-  let filled = 0
-  for (const part of parts) {
-    filled += part.copy(whole, filled)
-    giveBack(part)
-  }
-  return whole
+  return Buffer.concat(parts)
 }
 
 /** What was answered is not all that there is. */

@@ -77,15 +77,14 @@ export class AzureStore implements Store {
   async readSmall(path: string, { version }: Pick<ReadOptions, 'version'> = {}): Promise<Content> {
     const place = this.#client.place('read', path)
     const request = getRequest(this.#client.nameOf(path), { version })
+    const tooLong = (): ServiceError => {
+      const message = `cannot read ${quote(path)} at ${this.url}: it has grown beyond ${smallFile} bytes`
+      return new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
+    }
     const read = async (): Promise<Content> => {
       const response = await this.#client.send(request)
-      if (Number(response.headers.get('content-length')) > smallFile) {
-        streamOf(response, place, this.#client.stallMs).destroy()
-        const message = `cannot read ${quote(path)} at ${this.url}: it has grown beyond ${smallFile} bytes`
-        throw new ServiceError('SOURCE_CHANGED', message, { verb: 'read', path })
-      }
       return {
-        bytes: await readWhole(response, place, this.#client.stallMs),
+        bytes: await readWhole(response, place, this.#client.stallMs, { most: smallFile, tooLong }),
         mtimeNs: nanoseconds(response.headers.get('last-modified')),
         etag: response.headers.get('etag') ?? '',
       }

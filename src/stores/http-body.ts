@@ -21,6 +21,8 @@ export function bodyOf(answer: Answer, fail: (error: unknown) => Error): Readabl
       done(error)
     },
   })
+  // Who has not begun to read meets its failure then, and the process does not end of it.
+  stream.on('error', () => {})
   const fill = (bytes: Buffer): boolean => {
     let more = true
     for (let at = 0; at < bytes.length; ) {
@@ -45,6 +47,39 @@ export function bodyOf(answer: Answer, fail: (error: unknown) => Error): Readabl
     (error: unknown) => stream.destroy(fail(error)),
   )
   return stream
+}
+
+/**
+ * An answer's body in one piece that its last reader may give back.
+ * @param most bytes; what is longer is broken off
+ * @param tooLong what that is
+ */
+export async function wholeOf(answer: Answer, most: number, tooLong: () => Error): Promise<Buffer> {
+  const expected = lengthOf(answer)
+  if (expected !== undefined && expected > most) {
+    answer.destroy()
+    throw tooLong()
+  }
+  if (expected === undefined) return collected(answer, most, tooLong)
+  const bytes = lend(expected)
+  let received = 0
+  await answer.take((piece) => {
+    received += piece.copy(bytes, received)
+    return undefined
+  })
+  return bytes
+}
+
+async function collected(answer: Answer, most: number, tooLong: () => Error): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let received = 0
+  await answer.take((piece) => {
+    received += piece.length
+    if (received > most) answer.destroy(tooLong())
+    else parts.push(Buffer.from(piece))
+    return undefined
+  })
+  return Buffer.concat(parts)
 }
 
 /** Bytes that the head announced. */

@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream'
 import { ServiceError } from '../errors.js'
-import { lend } from './blocks.js'
 import type { Answer } from './http-answer.js'
-import { bodyOf, lengthOf } from './http-body.js'
+import { bodyOf, wholeOf } from './http-body.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
 import { type Content, smallFile } from './store.js'
@@ -14,23 +13,12 @@ export function streamBody(bucket: S3Bucket, path: string, answer: Answer): Read
 
 /** @throws SOURCE_CHANGED if it is larger than a small file */
 export async function readWhole(bucket: S3Bucket, path: string, answer: Answer): Promise<Content> {
-  const expected = lengthOf(answer)
-  if (expected !== undefined && expected > smallFile) {
-    answer.destroy()
-    throw grown(bucket, path)
-  }
-  const bytes = lend(expected ?? smallFile)
-  let received = 0
   try {
-    await answer.take((piece) => {
-      if (received + piece.length > bytes.length) answer.destroy(grown(bucket, path))
-      else received += piece.copy(bytes, received)
-      return undefined
-    })
+    const bytes = await wholeOf(answer, smallFile, () => grown(bucket, path))
+    return { bytes, mtimeNs: mtimeOf(answer.headers), ...etagOf(answer.headers) }
   } catch (error) {
     throw bucket.failure(error, 'read', path)
   }
-  return { bytes: bytes.subarray(0, received), mtimeNs: mtimeOf(answer.headers), ...etagOf(answer.headers) }
 }
 
 /** Nanoseconds since the epoch, to the second. */
