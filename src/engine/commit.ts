@@ -79,7 +79,7 @@ async function removeWhatThereIs(run: Run, failure: unknown, tombstone: boolean)
   try {
     if (isServiceError(failure) && isWaitedOut(failure) && failure.detail.store === target.url) throw failure
     if (tombstone) await removeFiles(target, targetStore, pool, backupId, true)
-    else await removeBackup(target, backupId)
+    else await removeBackup(run)
   } catch (error) {
     run.log.error({ err: error }, 'files of a failed backup could not be removed')
     run.tracker.warn(`files of the failed backup are left in ${target.url}/${backupId}`)

@@ -5,7 +5,7 @@ import type { Store } from '../stores/store.js'
 import { walkBackup } from './backup-files.js'
 import { writeMarker } from './mark.js'
 import type { Pool } from './pool.js'
-import { targetStoreName } from './run.js'
+import { type Run, targetStoreName } from './run.js'
 import type { Target } from './targets.js'
 
 /**
@@ -37,11 +37,16 @@ function ignoreFull(error: unknown): false {
   return false
 }
 
-/** What there is of a backup that failed or is given up. Its manifest, if it has one after all, goes first here too. */
-export async function removeBackup(store: Store, id: string): Promise<void> {
-  await store.remove([`${id}/${backupPaths.manifest}`])
-  await store.remove([`${id}/`])
+/**
+ * What there is of a backup that failed or is given up. Its manifest, if it has one after all, goes first here too. In the threads, as a delete: a million files take them 5 s, and a service that is
+ * to stop has ten.
+ */
+export async function removeBackup({ target, targetStore, backupId, pool }: RunOfBackup): Promise<void> {
+  await target.remove([`${backupId}/${backupPaths.manifest}`])
+  await removeFiles(target, targetStore, pool, backupId)
 }
+
+type RunOfBackup = Pick<Run, 'target' | 'targetStore' | 'backupId' | 'pool'>
 
 /** Everything of a backup's folder, the marker last; a tombstone, if there is one, stays. @param pooled the store's name in the pool */
 export async function removeFiles(

@@ -30,7 +30,7 @@ export async function discardOperation(around: Surroundings, plan: Plan, interru
   }
 }
 
-async function removeLeftovers(run: Run, { kind, backupId }: Plan): Promise<void> {
-  if (kind === 'backup') await removeBackup(run.target, backupId)
+async function removeLeftovers(run: Run, { kind }: Plan): Promise<void> {
+  if (kind === 'backup') await removeBackup(run)
   else if (run.storage.rename) await unstageLeft(run.pool, run.id, run.scratch.url)
 }

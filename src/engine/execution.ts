@@ -166,7 +166,7 @@ function stopping<T>({ storage, target, tracker, progress }: Run, action: () => 
 async function giveUp(run: Run): Promise<Outcome> {
   const committed = await findCommitted(run)
   if (committed) return endCommitted(run, committed)
-  await removeBackup(run.target, run.backupId)
+  await removeBackup(run)
   throw new ServiceError(
     'UNAVAILABLE',
     `the backup was interrupted ${mostStalls} times in a row without getting any further`,
