@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Azurite } from '../servers/azurite.js'
 import { startMinio } from '../servers/minio.js'
 import type { Owner } from '../servers/owner.js'
@@ -69,6 +70,8 @@ export async function startVictim(
   const url = await listening(child)
   return {
     call: async (method, path, body) => {
+      // After seconds of hashing, connections may be closed that this process has not seen closed yet: `fetch` would send on one of them.
+      await sleep(1)
       const answer = await fetch(`${url}/api/v1/backup${path}`, {
         method,
         ...(body !== undefined && {
