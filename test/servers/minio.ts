@@ -143,22 +143,25 @@ async function ready(child: ChildProcess, endpoint: string): Promise<void> {
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => (said += String(text)))
   for (let tries = 0; tries < 600; tries += 1) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`MinIO ended: ${said}`)
-    if (await answers(`${endpoint}/minio/health/ready`)) return
+    if ((await answer(`${endpoint}/minio/health/ready`)) === 200 && (await answer(endpoint)) !== 503) return
     await sleep(50)
   }
   throw new Error(`MinIO gave no answer in 30 s: ${said}`)
 }
 
-/** Whether it is up, not who it is: no certificate is looked at. */
-function answers(url: string): Promise<boolean> {
+/**
+ * The status of an answer, if there is one; who answers does not matter: no certificate is looked at. Ready, by its own word, it may still answer requests with 503 (`XMinioServerNotInitialized`); nobody's request is
+ * refused with another status once it is.
+ */
+function answer(url: string): Promise<number | undefined> {
   return new Promise((resolve) => {
     const get = url.startsWith('https:') ? https.get : http.get
     get(url, { rejectUnauthorized: false, timeout: 2000 }, (response) => {
       response.resume()
-      resolve(response.statusCode === 200)
+      resolve(response.statusCode)
     })
-      .on('error', () => resolve(false))
-      .on('timeout', () => resolve(false))
+      .on('error', () => resolve(undefined))
+      .on('timeout', () => resolve(undefined))
   })
 }
 

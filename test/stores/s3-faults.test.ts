@@ -75,7 +75,7 @@ t.test('a stall while bytes go up', async (t) => {
 })
 
 t.test('a slow way up is no stall', async (t) => {
-  const { config, store } = await behind(t, { bytesPerSecond: 4 << 20 }, { stallTimeoutMs: 1200 })
+  const { config, store } = await behind(t, { bytesPerSecond: 4 << 20 }, { stallTimeoutMs: 2500 })
   // Four seconds without an answer, though some of them while the last bytes are in the kernel's hands.
   await store.writeSmall?.('slow', content.subarray(0, 2 * smallFile))
   t.ok((await readObject(minio, config, 'slow'))?.equals(content.subarray(0, 2 * smallFile)))
