@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../test/servers/port.js'
 import { Client, type Json } from './client.js'
-import { cpuSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
+import { cpuSeconds, machineSeconds, peakMemory, resetPeakMemory } from './process-cost.js'
 import type { ProcessCost } from './timed-process.js'
 
 const token = 'a-token-for-benches-of-more-than-32-characters'
@@ -91,11 +91,13 @@ export class Arc {
   async #measure(path: '' | '/restore', body: Json): Promise<{ cost: ProcessCost; status: Json }> {
     resetPeakMemory(this.#pid)
     const before = cpuSeconds(this.#pid)
+    const machine = machineSeconds()
     const began = performance.now()
     await this.#client.call('POST', path, body)
     const status = await this.#client.waitForEnd(pollPeriod)
     const wall = (performance.now() - began) / 1000
-    return { cost: { wall, cpu: cpuSeconds(this.#pid) - before, memory: peakMemory(this.#pid) }, status }
+    const cpu = cpuSeconds(this.#pid) - before
+    return { cost: { wall, cpu, machine: machineSeconds() - machine, memory: peakMemory(this.#pid) }, status }
   }
 
   async #ready(health: string): Promise<void> {

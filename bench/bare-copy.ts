@@ -4,10 +4,8 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 
-/**
- * Copies a folder and hashes every byte, with bare calls in as many threads as there are cores, and keeps nothing of it: no list, no progress, no check. What Node takes for that is what ours
- * can't go below: `node bare-copy.js FROM TO`.
- */
+// Copies a folder and hashes every byte, with bare calls in as many threads as there are cores, and keeps nothing of it: no list, no progress, no check. What Node takes for that is what ours can't go below: `node bare-copy.js FROM TO`.
+
 interface Share {
   readonly from: string
   readonly to: string
@@ -34,12 +32,12 @@ function copy({ from, to, paths }: Share): void {
     const source = openSync(from + path, 'r')
     const target = openSync(to + path, 'wx', 0o600)
     const sha256 = createHash('sha256')
-    for (let count = -1; count !== 0 && count < buffer.length; ) {
+    // A short piece is the last one.
+    for (let count = buffer.length; count === buffer.length; ) {
       count = readSync(source, buffer)
       const bytes = buffer.subarray(0, count)
       sha256.update(bytes)
       writeSync(target, bytes)
-      if (count === buffer.length) count = -1
     }
     sha256.digest('hex')
     fstatSync(source)
