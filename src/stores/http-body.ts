@@ -79,6 +79,8 @@ async function collected(answer: Answer, most: number, tooLong: () => Error): Pr
     else parts.push(Buffer.from(piece))
     return undefined
   })
+  // The piece that was too much may have been the last one: then nothing was left to break off.
+  if (received > most) throw tooLong()
   return Buffer.concat(parts)
 }
 
