@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { fromFailure } from '../errors.js'
 import type { MetadataOutcome, MetadataTask } from '../metadata/task.js'
@@ -74,6 +76,7 @@ export function openPool(options: PoolOptions): Pool {
     atomics: 'disabled',
     ...(isLow && { niceIncrement: mostStepsBack }),
   })
+  const started = [whenStarted(files), whenStarted(metadata)]
   return {
     workers: options.workers,
     queued: () => files.queueSize + metadata.queueSize,
@@ -108,8 +111,33 @@ export function openPool(options: PoolOptions): Pool {
     },
     metadata: (task) => metadata.run(task),
     close: async () => {
+      await Promise.all(started.map((wait) => wait()))
       await Promise.all([files.destroy(), metadata.destroy()])
     },
+  }
+}
+
+/**
+ * Waits until no thread of a pool loads its code any more. Node 20 ends the whole process when one is terminated there
+ * ("IsGraphAsync must be used on an instantiated module", in what it requires of ES modules): two of four services that were closed as soon as they listened.
+ * A thread's first message says that it has loaded; Piscina waits for it only with those that take the place of others.
+ */
+function whenStarted(pool: Piscina): () => Promise<void> {
+  const started = new WeakSet<Worker>()
+  const first = new Set(pool.threads)
+  for (const thread of first) thread.once('message', () => started.add(thread))
+  pool.on('workerCreate', ({ id }: { id: number }) => {
+    const thread = pool.threads.find(({ threadId }) => threadId === id)
+    if (thread && !first.has(thread)) started.add(thread)
+  })
+  return async () => {
+    const loading = pool.threads.filter((thread) => !started.has(thread))
+    await Promise.allSettled(
+      loading.map((thread) => {
+        thread.ref()
+        return Promise.race([once(thread, 'message'), once(thread, 'exit')])
+      }),
+    )
   }
 }
 

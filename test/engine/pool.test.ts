@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Limits } from '../../src/engine/limits.js'
 import { openPool } from '../../src/engine/pool.js'
@@ -20,6 +21,14 @@ for (const [priority, steps] of [
     t.ok(back === 2 || (back === 3 && priority === 'low'), 'in low priority also that which works on arc.db')
   })
 }
+
+t.test('no thread is ended while it loads its code', async (t) => {
+  const meters = new SharedArrayBuffer(4)
+  const entry = fileURLToPath(import.meta.resolve('./pool-thread.js'))
+  const pool = openPool({ workers: 2, stores: {}, entry, meters })
+  await pool.close()
+  t.equal(new Int32Array(meters)[0], 2, 'both had loaded it')
+})
 
 /** The fields after the name in parentheses are counted from 3; nice is 19. */
 function niceOf(thread: number): number {
