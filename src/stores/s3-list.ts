@@ -1,20 +1,16 @@
-import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { ServiceError } from '../errors.js'
+import { wholeOf } from './http-body.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
-import { decodeKey } from './s3-key.js'
+import { Refusal } from './s3-failure.js'
+import { type Page, parsePage } from './s3-page.js'
 import type { ListOptions, StoredFile } from './store.js'
 
 /** Of several folders this many are asked for at once: most have one page. */
 const foldersAhead = 8
 
-/** One answer of the service: at most a thousand names. */
-interface Page {
-  readonly files: StoredFile[]
-  /** Anything at all, a folder's marker too: the folder is there. */
-  readonly some: boolean
-  readonly next: string | undefined
-}
+/** More than the thousand longest names that a page may have take (bytes). */
+const longestPage = 16 << 20
 
 /**
  * Every object below some folders, page by page, the next page asked for while this one is read. Objects of size 0 whose key ends in `/` are markers that
@@ -35,9 +31,10 @@ export async function* listObjects(
     let some = folder === '' || folders.length > 1
     while (pending !== undefined) {
       const page: Page = await pending
-      some ||= page.some
+      // A folder's marker too: the folder is there.
+      some ||= page.objects.length + page.folders.length > 0
       pending = page.next === undefined ? undefined : started(readPage(bucket, folder, options, page.next))
-      for (const file of page.files) {
+      for (const file of entriesOf(bucket, page, options)) {
         if (!exclude?.(file)) yield file
       }
     }
@@ -51,62 +48,45 @@ export async function* listObjects(
 /** All keys below a folder as the service has them, markers of folders too. */
 export async function* listKeys(bucket: S3Bucket, folder: string): AsyncGenerator<string> {
   for (let token: string | undefined; ; ) {
-    const found = await ask(bucket, folder, {}, token)
-    const nameOf = namesIn(found)
-    for (const { Key } of found.Contents ?? []) if (Key !== undefined) yield nameOf(Key)
-    token = found.IsTruncated ? found.NextContinuationToken : undefined
+    const page = await readPage(bucket, folder, {}, token)
+    for (const { key } of page.objects) yield key
+    token = page.next
     if (token === undefined) return
   }
 }
 
-async function readPage(bucket: S3Bucket, folder: string, options: ListOptions, token?: string): Promise<Page> {
-  const found = await ask(bucket, folder, options, token)
-  const files: StoredFile[] = []
+function* entriesOf(bucket: S3Bucket, page: Page, { namesOnly }: ListOptions): Generator<StoredFile> {
   const skip = bucket.prefix.length
-  const nameOf = namesIn(found)
-  for (const { Key = '', Size = 0, LastModified, ETag } of found.Contents ?? []) {
-    const path = nameOf(Key).slice(skip)
-    if (Size === 0 && (path === '' || path.endsWith('/'))) continue
-    if (options.namesOnly) files.push({ path, size: 0, mtimeNs: 0n })
-    else {
-      files.push({
-        path,
-        size: Size,
-        mtimeNs: BigInt(LastModified?.getTime() ?? 0) * 1_000_000n,
-        ...(ETag !== undefined && { etag: ETag }),
-      })
-    }
+  for (const { key, size, mtimeNs, etag } of page.objects) {
+    const path = key.slice(skip)
+    if (size === 0 && (path === '' || path.endsWith('/'))) continue
+    if (namesOnly) yield { path, size: 0, mtimeNs: 0n }
+    else yield { path, size, mtimeNs, ...(etag !== undefined && { etag }) }
   }
-  for (const { Prefix = '' } of found.CommonPrefixes ?? []) {
-    files.push({ path: nameOf(Prefix).slice(skip, -1), size: 0, mtimeNs: 0n, folder: true })
-  }
-  const some = (found.Contents?.length ?? 0) + (found.CommonPrefixes?.length ?? 0) > 0
-  return { files, some, next: found.IsTruncated ? found.NextContinuationToken : undefined }
+  for (const folder of page.folders) yield { path: folder.slice(skip, -1), size: 0, mtimeNs: 0n, folder: true }
 }
 
-function ask(
-  bucket: S3Bucket,
-  folder: string,
-  options: ListOptions,
-  token: string | undefined,
-): Promise<ListObjectsV2CommandOutput> {
+/** At most a thousand names. */
+function readPage(bucket: S3Bucket, folder: string, options: ListOptions, token?: string): Promise<Page> {
   const prefix = bucket.prefix + (folder === '' ? '' : `${folder}/`)
-  return bucket.call('list', folder, (client, Bucket) =>
-    client.send(
-      new ListObjectsV2Command({
-        Bucket,
-        EncodingType: 'url',
-        ...(prefix !== '' && { Prefix: prefix }),
-        ...(options.depth === 1 && { Delimiter: '/' }),
-        ...(token !== undefined && { ContinuationToken: token }),
-      }),
-    ),
-  )
-}
-
-/** Some services leave names as they are, whatever they were asked for. */
-function namesIn({ EncodingType }: ListObjectsV2CommandOutput): (key: string) => string {
-  return EncodingType === 'url' ? decodeKey : (key) => key
+  const query = {
+    'list-type': '2',
+    'encoding-type': 'url',
+    ...(prefix !== '' && { prefix }),
+    ...(options.depth === 1 && { delimiter: '/' }),
+    ...(token !== undefined && { 'continuation-token': token }),
+  }
+  return bucket.persist(async () => {
+    const answer = await bucket.send('list', folder, { method: 'GET', key: '', query })
+    const notWhole = (): Refusal => new Refusal(answer.status, '', 'not a whole page of a list', answer.headers)
+    try {
+      const page = parsePage(`${await wholeOf(answer, longestPage, notWhole)}`)
+      if (page === null) throw notWhole()
+      return page
+    } catch (error) {
+      throw bucket.failure(error, 'list', folder)
+    }
+  })
 }
 
 /** Nobody may be waiting yet when it fails. */
