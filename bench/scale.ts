@@ -52,6 +52,8 @@ interface Step {
   readonly loop: LoopDelay
   /** Ms that answers to `GET /status` took. */
   readonly latencies: readonly number[]
+  /** The same of a server that has nothing else to do. */
+  readonly bareLatencies: readonly number[]
 }
 
 if (values.help) console.log(usage)
@@ -92,17 +94,19 @@ async function measureSize(own: Cleanup, folder: string, files: number): Promise
   writeSet(stage.source, { name: 'part', files: hundredth, size: 1024 }, 'part')
   const databases = ['part0', 'part1', 'part2'].slice(0, Math.ceil(hundredth / 15))
   const steps: Step[] = []
-  const probes: Record<Role, ChildProcess> = {
-    backup: startProbe(own, stage, 'backup'),
-    restore: startProbe(own, stage, 'restore'),
+  const probes: Record<Role | 'bare', ChildProcess> = {
+    backup: startProbe(own, stage.access('backup')),
+    restore: startProbe(own, stage.access('restore')),
+    bare: startProbe(own, { url: await startBareServer(own), token: 'none' }),
   }
   // Its first answers are those of a program that has just started.
   await sleep(2000)
   const step = async <T extends Cost>(name: string, role: Role, of: number, action: () => Promise<T>): Promise<T> => {
-    await Promise.all([stage.services[role].loopDelay(), ask(probes[role])])
+    const tell = () => Promise.all([stage.services[role].loopDelay(), ask(probes[role]), ask(probes.bare)])
+    await tell()
     const cost = await action()
-    const [loop, latencies] = await Promise.all([stage.services[role].loopDelay(), ask(probes[role])])
-    steps.push({ name, files: of, cost, loop, latencies })
+    const [loop, latencies, bareLatencies] = await tell()
+    steps.push({ name, files: of, cost, loop, latencies, bareLatencies })
     console.log(`${files} files: ${name} ${cost.wall.toFixed(1)} s, ${mib(cost.memory)} MiB`)
     return cost
   }
@@ -128,11 +132,19 @@ function expect(status: Readonly<Record<string, unknown>>, key: string, value: u
     throw new Error(`${key} is ${JSON.stringify(status[key])}, not ${value}: ${JSON.stringify(status)}`)
 }
 
-function startProbe(own: Cleanup, stage: Stage, role: Role): ChildProcess {
-  const { url, token } = stage.access(role)
-  const probe = fork(fileURLToPath(new URL('latency-probe.js', import.meta.url)), [url, token])
-  own.teardown(() => void probe.kill('SIGKILL'))
-  return probe
+function startProbe(own: Cleanup, { url, token }: { url: string; token: string }): ChildProcess {
+  return startBeside(own, 'latency-probe.js', [url, token])
+}
+
+async function startBareServer(own: Cleanup): Promise<string> {
+  const [url] = await once(startBeside(own, 'bare-server.js', []), 'message')
+  return String(url)
+}
+
+function startBeside(own: Cleanup, script: string, args: readonly string[]): ChildProcess {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args)
+  own.teardown(() => void child.kill('SIGKILL'))
+  return child
 }
 
 async function ask(probe: ChildProcess): Promise<number[]> {
@@ -153,8 +165,10 @@ function rowsOf(steps: readonly Step[]): string[][] {
     'status p50 ms',
     'p99',
     'most',
+    'bare server p50 ms',
+    'p99',
   ]
-  const rows = steps.map(({ name, files, cost, loop, latencies }) => [
+  const rows = steps.map(({ name, files, cost, loop, latencies, bareLatencies }) => [
     name,
     cost.wall.toFixed(2),
     cost.cpu.toFixed(2),
@@ -162,7 +176,8 @@ function rowsOf(steps: readonly Step[]): string[][] {
     mib(cost.memory),
     loop.p99.toFixed(1),
     loop.busy.toFixed(1),
-    ...[0.5, 0.99, 1].map((share) => (latencies.length === 0 ? '' : percentile(latencies, share).toFixed(1))),
+    ...[0.5, 0.99, 1].map((share) => millis(latencies, share)),
+    ...[0.5, 0.99].map((share) => millis(bareLatencies, share)),
   ])
   return [heading, ...rows]
 }
@@ -194,6 +209,10 @@ function judge([few = [], many = []]: readonly Step[][]): string[] {
     )
   }
   return verdicts
+}
+
+function millis(latencies: readonly number[], share: number): string {
+  return latencies.length === 0 ? '' : percentile(latencies, share).toFixed(1)
 }
 
 function verdict(what: string, reached: boolean, goal: number | string): string {

@@ -63,6 +63,8 @@ export class Inventory {
     this.#db = new Database(file)
     this.#db.pragma('journal_mode = WAL')
     this.#db.pragma('synchronous = OFF')
+    // A checkpoint is taken in the middle of some write: with SQLite's 1000 pages that one took 3 to 9 ms, with these 1 to 4, and all together no longer.
+    this.#db.pragma('wal_autocheckpoint = 250')
     this.#db.exec(`
       CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY, paths TEXT NOT NULL, sizes BLOB NOT NULL, mtimes BLOB NOT NULL,
         sha256 BLOB NOT NULL, done BLOB NOT NULL, files TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '', etags TEXT NOT NULL DEFAULT '');

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Failure } from '../errors.js'
 import { classify, databaseOf, isExcludedFolder } from '../format/data-path.js'
 import type { Store } from '../stores/store.js'
@@ -109,7 +110,11 @@ export async function walk(
     try {
       const level = await pool.list({ ...task, kind: 'list', folders })
       waiting.push(...level.folders)
-      for (const batch of level.batches) await found?.(batch)
+      for (const batch of level.batches) {
+        await found?.(batch)
+        // A level of many small folders holds thousands of files: who looks each one up took 20 ms for them.
+        await nextTurn()
+      }
       prints?.(level.prints)
       if (level.times) times?.(folders, level.times)
     } finally {

@@ -2,6 +2,7 @@ import { ServiceError } from '../errors.js'
 import type { AzureClient } from './azure-client.js'
 import { type Page, parsePage } from './azure-page.js'
 import { broken, readWhole } from './azure-read.js'
+import { giveBack } from './blocks.js'
 import { quote } from './path.js'
 import type { ListOptions, StoredFile } from './store.js'
 
@@ -81,7 +82,9 @@ async function readPage(client: AzureClient, { folder, level, size }: Asked, mar
   return client.try('list', folder, async () => {
     const response = await client.send({ method: 'GET', name: '', query: `${query}` })
     const tooLong = (): ServiceError => broken('STORE_UNREACHABLE', place, 'a page of the listing has no end')
-    const page = parsePage(`${await readWhole(response, place, client.stallMs, { most: longestPage, tooLong })}`)
+    const bytes = await readWhole(response, place, client.stallMs, { most: longestPage, tooLong })
+    const page = parsePage(`${bytes}`)
+    giveBack(bytes)
     if (page === null) throw broken('STORE_UNREACHABLE', place, 'a page of the listing is not whole')
     return page
   })

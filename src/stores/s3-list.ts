@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ServiceError } from '../errors.js'
+import { giveBack } from './blocks.js'
 import { wholeOf } from './http-body.js'
 import { quote } from './path.js'
 import type { S3Bucket } from './s3-bucket.js'
@@ -34,6 +36,8 @@ export async function* listObjects(
       // A folder's marker too: the folder is there.
       some ||= page.objects.length + page.folders.length > 0
       pending = page.next === undefined ? undefined : started(readPage(bucket, folder, options, page.next))
+      // It was taken apart in this turn; what becomes of its files is the next one's.
+      await nextTurn()
       for (const file of entriesOf(bucket, page, options)) {
         if (!exclude?.(file)) yield file
       }
@@ -80,7 +84,9 @@ function readPage(bucket: S3Bucket, folder: string, options: ListOptions, token?
     const answer = await bucket.send('list', folder, { method: 'GET', key: '', query })
     const notWhole = (): Refusal => new Refusal(answer.status, '', 'not a whole page of a list', answer.headers)
     try {
-      const page = parsePage(`${await wholeOf(answer, longestPage, notWhole)}`)
+      const bytes = await wholeOf(answer, longestPage, notWhole)
+      const page = parsePage(`${bytes}`)
+      giveBack(bytes)
       if (page === null) throw notWhole()
       return page
     } catch (error) {
