@@ -1,4 +1,4 @@
-import { unescapeXml } from './xml.js'
+import { elementText, unescapeXml } from './xml.js'
 
 /** A blob as a listing shows it. */
 export interface ListedBlob {
@@ -37,14 +37,14 @@ export function parsePage(xml: string): Page | null {
     if (kind === 'BlobPrefix') folders.push(name)
     else blobs.push(blobOf(name, rest))
   }
-  return { blobs, folders, next: unescapeXml(/<NextMarker>([^<]*)</.exec(xml)?.[1] ?? '') }
+  return { blobs, folders, next: elementText(xml, 'NextMarker') ?? '' }
 }
 
 function blobOf(name: string, rest: string): ListedBlob {
   // Properties come before metadata: the first match is the service's own.
-  const size = Number(/<Content-Length>(\d+)</.exec(rest)?.[1] ?? 0)
-  const time = Date.parse(/<Last-Modified>([^<]*)</.exec(rest)?.[1] ?? '')
-  const tag = unescapeXml(/<Etag>([^<]*)</.exec(rest)?.[1] ?? '')
+  const size = Number(elementText(rest, 'Content-Length') ?? 0)
+  const time = Date.parse(elementText(rest, 'Last-Modified') ?? '')
+  const tag = elementText(rest, 'Etag') ?? ''
   return {
     name,
     size,

@@ -11,6 +11,7 @@ import { Refusal } from './s3-failure.js'
 import { encodeKey } from './s3-key.js'
 import { abort, abortPatience, type UploadSettings } from './s3-upload.js'
 import type { Duplicated, Recorded, UploadNotes } from './store.js'
+import { elementText } from './xml.js'
 
 /** Bytes that one request may copy, and that each copies of a larger object. */
 const limits = { whole: 5 * 2 ** 30, part: 2 ** 30 }
@@ -72,7 +73,7 @@ async function copyWhole(
     if (xml.includes('<ETag>')) return xml
     throw bucket.failure(lateFailure(xml, answer.headers), 'write', to)
   }, notIfSilent)
-  const shown = field(result, 'ChecksumSHA256')
+  const shown = elementText(result, 'ChecksumSHA256')
   // One that is another's: what stands under the recorded version's name is not what was hashed.
   if (shown !== undefined && shown !== Buffer.from(sha256, 'hex').toString('base64') && !shown.includes('-')) {
     return undefined
@@ -131,15 +132,11 @@ async function copyParts(
 }
 
 function lateFailure(xml: string, headers: Answer['headers']): Refusal {
-  const code = field(xml, 'Code') ?? 'InternalError'
-  return new Refusal(code === 'SlowDown' ? 503 : 500, code, field(xml, 'Message') ?? '', headers)
+  const code = elementText(xml, 'Code') ?? 'InternalError'
+  return new Refusal(code === 'SlowDown' ? 503 : 500, code, elementText(xml, 'Message') ?? '', headers)
 }
 
 function tagIn(xml: string): { etag?: string } {
-  const etag = field(xml, 'ETag')?.replaceAll('&quot;', '"').replaceAll('&#34;', '"')
+  const etag = elementText(xml, 'ETag')
   return etag === undefined ? {} : { etag }
-}
-
-function field(xml: string, name: string): string | undefined {
-  return new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
 }

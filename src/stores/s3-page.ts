@@ -1,5 +1,5 @@
 import { decodeKey } from './s3-key.js'
-import { unescapeXml } from './xml.js'
+import { elementText } from './xml.js'
 
 /** An object as a listing shows it. */
 export interface ListedObject {
@@ -29,26 +29,25 @@ const item = /<(Contents|CommonPrefixes)>(.*?)<\/\1>/gs
  */
 export function parsePage(xml: string): Page | null {
   if (!xml.trimEnd().endsWith('</ListBucketResult>')) return null
-  const next = /<NextContinuationToken>([^<]+)</.exec(xml)?.[1]
-  const isTruncated = /<IsTruncated>\s*true\s*</.test(xml)
-  if (isTruncated && next === undefined) return null
+  const next =
+    elementText(xml, 'IsTruncated') === 'true' ? (elementText(xml, 'NextContinuationToken') ?? '') : undefined
+  if (next === '') return null
   // Some services leave names as they are, whatever they were asked for.
-  const decode = /<EncodingType>url</.test(xml) ? decodeKey : (key: string) => key
+  const decode = elementText(xml, 'EncodingType') === 'url' ? decodeKey : (key: string) => key
   const objects: ListedObject[] = []
   const folders: string[] = []
   for (const [, kind, inner = ''] of xml.matchAll(item)) {
     if (kind === 'Contents') objects.push(objectOf(inner, decode))
-    else folders.push(decode(unescapeXml(/<Prefix>([^<]*)</.exec(inner)?.[1] ?? '')))
+    else folders.push(decode(elementText(inner, 'Prefix') ?? ''))
   }
-  return { objects, folders, next: isTruncated && next !== undefined ? unescapeXml(next) : undefined }
+  return { objects, folders, next }
 }
 
 function objectOf(inner: string, decode: (key: string) => string): ListedObject {
-  const tag = /<ETag>([^<]*)</.exec(inner)?.[1]
   return {
-    key: decode(unescapeXml(/<Key>([^<]*)</.exec(inner)?.[1] ?? '')),
-    size: Number(/<Size>(\d+)</.exec(inner)?.[1] ?? 0),
-    mtimeNs: BigInt(Date.parse(/<LastModified>([^<]*)</.exec(inner)?.[1] ?? '') || 0) * 1_000_000n,
-    etag: tag === undefined ? undefined : unescapeXml(tag),
+    key: decode(elementText(inner, 'Key') ?? ''),
+    size: Number(elementText(inner, 'Size') ?? 0),
+    mtimeNs: BigInt(Date.parse(elementText(inner, 'LastModified') ?? '') || 0) * 1_000_000n,
+    etag: elementText(inner, 'ETag'),
   }
 }

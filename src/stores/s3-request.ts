@@ -7,6 +7,7 @@ import { bucketAddress } from './s3-client.js'
 import { isExpired, Refusal } from './s3-failure.js'
 import { encodeKey, queryText } from './s3-key.js'
 import type { Transport } from './s3-transport.js'
+import { elementText } from './xml.js'
 
 /** From this size on a body waits for `100 Continue`: a refusal costs a round trip then, not the whole body and a broken pipe (bytes). */
 const patientSize = 1 << 20
@@ -108,11 +109,9 @@ export class S3Requests {
 
 async function refusal(answer: Answer): Promise<Refusal> {
   const text = await textOf(answer, longestRefusal)
-  const [, code = ''] = /<Code>([^<]*)<\/Code>/.exec(text) ?? []
-  const [, message = ''] = /<Message>([^<]*)<\/Message>/.exec(text) ?? []
-  const [, region] = /<Region>([^<]+)<\/Region>/.exec(text) ?? []
-  const headers = { ...(region !== undefined && { 'x-amz-bucket-region': region }), ...answer.headers }
-  return new Refusal(answer.status, code, message, headers)
+  const region = elementText(text, 'Region')
+  const headers = { ...(region && { 'x-amz-bucket-region': region }), ...answer.headers }
+  return new Refusal(answer.status, elementText(text, 'Code') ?? '', elementText(text, 'Message') ?? '', headers)
 }
 
 /** The signer's way to hash, on Node's own crypto. */
