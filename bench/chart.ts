@@ -27,7 +27,7 @@ export function drawChart(sections: readonly Section[]): string {
     y += bar.height
   }
   const size = `width="720" height="${y}" viewBox="0 0 720 ${y}"`
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="#fff"/>\n${shapes.join('\n')}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">\n<title>Wall times: ours and each peer</title>\n<rect width="100%" height="100%" fill="#fff"/>\n${shapes.join('\n')}\n</svg>\n`
 }
 
 function escapeXml(text: string): string {
